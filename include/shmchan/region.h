@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#ifndef SHMCHAN_REGION_H
+#define SHMCHAN_REGION_H
+
+/*
+ * Regions: shared memory with members.
+ *
+ * A region is memory that several processes map, plus slots, windows and
+ * doorbells.  A process that opens one becomes a *member* by taking a slot;
+ * it may write only the windows of that slot and the shared ones.  Whoever
+ * dies gives its slot back without doing anything for it.
+ *
+ * Two backends offer the same calls over the same bytes:
+ *
+ *  kmod   /dev/shmchan: windows kept by the MMU, death noticed by the kernel,
+ *         names scoped by IPC namespace.
+ *  local  tmpfs files: for members that trust each other, where the module is
+ *         not loaded.  Death is noticed within SHMCHAN_LOCAL_SLICE_NS; windows
+ *         are not enforced; names live in one directory.
+ *
+ * The first is taken if it is there; SHMCHAN_BACKEND=kmod or =local in the
+ * environment, or the option, decides otherwise.
+ *
+ *	struct shmchan_window win = {
+ *		.offset = SHMCHAN_CONTROL_OFFSET(2 << 20) + 4096,
+ *		.length = 4096, .slot = 0,
+ *	};
+ *	struct shmchan_region_opts opts = SHMCHAN_REGION_OPTS(
+ *		.data_size = 2 << 20, .control_size = 8192,
+ *		.nr_slots = 2, .nr_windows = 1, .windows = &win);
+ *	struct shmchan_region *r;
+ *	int err = shmchan_region_create(&r, "orders", &opts);
+ *	if (err)
+ *		errx(1, "%s", shmchan_error_detail());
+ *
+ * All calls return 0 or a count, or a negative errno; what was wrong and what
+ * would be right is then in shmchan_error_detail(), per thread.
+ *
+ * Unless a call says otherwise: a region handle may be used by all threads of
+ * the process that opened it, and by nobody after fork (a child has to open
+ * its own); nothing blocks; nothing prints.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/shmchan.h>
+
+#include <shmchan/atomic.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum shmchan_backend {
+	SHMCHAN_BACKEND_AUTO = 0,
+	SHMCHAN_BACKEND_KMOD = 1,
+	SHMCHAN_BACKEND_LOCAL = 2,
+};
+
+/* The local backend notices a member's death at least this often. */
+#define SHMCHAN_LOCAL_SLICE_NS	50000000LL
+
+/* How to make a region.  Begin with SHMCHAN_REGION_OPTS(). */
+struct shmchan_region_opts {
+	size_t size;			/* of this struct; the initialiser sets it */
+	enum shmchan_backend backend;
+	uint32_t flags;			/* SHMCHAN_CREATE_SMALL, _CONTIG, _DUMP */
+	uint32_t mode;			/* permission bits; 0: 0600 */
+	uint32_t slot;			/* to take; SHMCHAN_SLOT_ANY by default */
+	uint32_t nr_slots;		/* 1 or more */
+	uint32_t nr_doorbells;		/* numbered from 1 */
+	uint32_t nr_windows;
+	uint64_t data_size;
+	uint64_t control_size;		/* one page (the header's) or more */
+	const struct shmchan_slot *slots;		/* NULL: anybody */
+	const struct shmchan_doorbell *doorbells;
+	const struct shmchan_window *windows;	/* by offset, no overlap */
+	const void *header;		/* to be sealed in the header page */
+	size_t header_len;		/* up to 4096 */
+};
+
+#define SHMCHAN_REGION_OPTS(...) \
+	((struct shmchan_region_opts){ \
+		.size = sizeof(struct shmchan_region_opts), \
+		.slot = SHMCHAN_SLOT_ANY, __VA_ARGS__ })
+
+/* How to open one. */
+struct shmchan_open_opts {
+	size_t size;
+	enum shmchan_backend backend;
+	uint32_t slot;			/* to take; SHMCHAN_SLOT_ANY by default */
+	uint32_t rights;		/* SHMCHAN_RIGHT_*; 0: read write ring wait */
+	int any_owner;			/* else only one of our own uid, or root's */
+	uint32_t owner_uid;		/* ... or of this uid, if has_owner_uid */
+	int has_owner_uid;
+};
+
+#define SHMCHAN_OPEN_OPTS(...) \
+	((struct shmchan_open_opts){ \
+		.size = sizeof(struct shmchan_open_opts), \
+		.slot = SHMCHAN_SLOT_ANY, __VA_ARGS__ })
+
+/*
+ * A member's view of a region.  Read-only for users of the library; it is not
+ * opaque so that hot paths can be inlined.
+ */
+struct shmchan_region {
+	uint8_t *base;			/* region offset 0 */
+	uint64_t data_size;
+	uint64_t control_offset;
+	uint64_t control_size;
+	uint64_t status_offset;
+	uint64_t status_size;
+	uint32_t nr_slots;
+	uint32_t nr_doorbells;		/* doorbell 0 not counted */
+	uint32_t slot;			/* ours */
+	uint32_t generation;		/* of our holding it */
+	uint32_t rights;
+	enum shmchan_backend backend;
+	char name[SHMCHAN_NAME_LEN];
+	struct shmchan_region_private *priv;
+};
+
+/*
+ * Make a region, take a slot in it, map all of it.  Errors: EINVAL (says
+ * which option), EEXIST, ENOMEM, EDQUOT, ENOSPC, EACCES, ENODEV (the backend
+ * asked for is not there), EMFILE, ENFILE.
+ */
+int shmchan_region_create(struct shmchan_region **region, const char *name,
+			  const struct shmchan_region_opts *opts);
+
+/*
+ * Open a region by name, take a slot in it, map all of it.  Errors: ENOENT,
+ * EACCES, EPERM (somebody else's than expected), EBUSY (the slot is held),
+ * EUSERS (all are), EINVAL, ENODEV, EPROTO (not a region of ours).
+ */
+int shmchan_region_open(struct shmchan_region **region, const char *name,
+			const struct shmchan_open_opts *opts);
+
+/* Leave, unmap, free.  No other thread may be using it. NULL is fine. */
+void shmchan_region_close(struct shmchan_region *region);
+
+/* A file that polls readable; see <shmchan/bell.h>.  kmod only: ENOTSUP. */
+int shmchan_region_fd(const struct shmchan_region *region);
+
+/* Who holds a slot, and who held it before.  Local: by what it says itself. */
+int shmchan_region_member(const struct shmchan_region *region, uint32_t slot,
+			  struct shmchan_member_info *info);
+
+/* The names that can be seen here: fn is called for each; stops if not 0. */
+int shmchan_region_list(enum shmchan_backend backend,
+			int (*fn)(const struct shmchan_list_entry *entry,
+				  void *arg), void *arg);
+
+/* Everything QUERY tells of a region that is open; windows may be NULL. */
+int shmchan_region_query(const struct shmchan_region *region,
+			 struct shmchan_query *query);
+
+/* The backend that AUTO means here, with the environment considered. */
+enum shmchan_backend shmchan_backend_default(void);
+const char *shmchan_backend_name(enum shmchan_backend backend);
+
+/*
+ * What the last call of this thread that failed found wrong, and what would
+ * be right.  Never NULL; valid until the next failing call of this thread.
+ */
+const char *shmchan_error_detail(void);
+
+/* The byte at a region offset.  The caller has checked the offset. */
+static inline void *shmchan_region_at(const struct shmchan_region *region,
+				      uint64_t offset)
+{
+	return region->base + offset;
+}
+
+/* Region offset of the word that tells a slot's generation and state. */
+static inline uint64_t
+shmchan_slot_offset(const struct shmchan_region *region, uint32_t slot)
+{
+	return region->status_offset + SHMCHAN_STATUS_SLOTS_OFFSET + 8ULL * slot;
+}
+
+/* {generation:32, flags:24, state:8} of a slot; acquire. */
+static inline uint64_t
+shmchan_slot_word(const struct shmchan_region *region, uint32_t slot)
+{
+	return shmchan_load_acquire((uint64_t *)
+		shmchan_region_at(region, shmchan_slot_offset(region, slot)));
+}
+
+static inline struct shmchan_doorbell_status *
+shmchan_doorbell_status(const struct shmchan_region *region, uint32_t doorbell)
+{
+	return (struct shmchan_doorbell_status *)
+		shmchan_region_at(region, region->status_offset +
+			SHMCHAN_STATUS_DOORBELLS_OFFSET(region->nr_slots) +
+			sizeof(struct shmchan_doorbell_status) * doorbell);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SHMCHAN_REGION_H */
