@@ -47,8 +47,8 @@
  * DOC: the calls
  *
  * Every call takes a structure whose first member is its size as the caller
- * knows it.  A larger structure than the kernel's is accepted if what the
- * kernel does not know is zero; a shorter one is filled with zeros, but must
+ * knows it.  A larger structure than the kernel's (up to 4096 bytes) is
+ * accepted if what the kernel does not know is zero; a shorter one is filled with zeros, but must
  * reach to the end of what the first version defined.  The answer is written
  * back up to the caller's size.
  *

@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Region memory: a page cache of our own.
+ *
+ * A region is an inode of a pseudo file system, and its memory is that
+ * inode's page cache, filled at creation: 2 MiB folios for data, 4 KiB folios
+ * for control and status.  So it is ordinary file memory to the rest of the
+ * kernel: mapped by PMD, charged to the memory cgroup, usable by futexes and
+ * by everything that pins user pages.
+ *
+ * It stays where it is because we hold one reference more on every folio for
+ * the region's life: migration, splitting and reclaim all fail their test of
+ * the count.  The other settings of the mapping only make them fail early.
+ *
+ * Who may map what is decided twice.  ->mmap decides by rights and windows.
+ * ->fault decides whether the member still lives, under the folio lock, and
+ * returns with it held; the core installs the entry and unlocks.  So whoever
+ * marks a member dead, then locks and unlocks each folio, then unmaps, leaves
+ * no mapping behind: a fault came before the lock, and is unmapped, or after
+ * it, and saw the mark.
+ */
+
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs_context.h>
+#include <linux/magic.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/pseudo_fs.h>
+#include <linux/rmap.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "shmchan.h"
+
+#define SHMCHAN_FS_MAGIC	0x73686d63	/* "shmc" */
+
+#define SHMCHAN_HUGE_ORDER	9
+#define SHMCHAN_HUGE_PAGES	BIT(SHMCHAN_HUGE_ORDER)
+
+/* So many small folios are added between two flushes of the LRU batches. */
+#define SHMCHAN_SMALL_BATCH	64
+
+/* Enough reclaim to be fair, no OOM killer, no log line. */
+#define SHMCHAN_GFP		(GFP_USER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+static struct vfsmount *shmchan_mnt;
+static int shmchan_mnt_count;
+
+#ifdef SHMCHAN_TEST_HOOKS
+static unsigned int fault_delay_ms;
+module_param(fault_delay_ms, uint, 0644);
+MODULE_PARM_DESC(fault_delay_ms, "test: sleep in ->fault with the folio locked");
+
+static void fault_delay(void)
+{
+	unsigned int ms = READ_ONCE(fault_delay_ms);
+
+	if (ms)
+		msleep(ms);
+}
+#else
+static void fault_delay(void)
+{
+}
+#endif
+
+/* Nothing about a region's inode can be changed from outside. */
+static int shmchan_setattr(struct shmchan_idmap *idmap, struct dentry *dentry,
+			   struct iattr *attr)
+{
+	return -EPERM;
+}
+
+static const struct inode_operations shmchan_inode_ops = {
+	.setattr	= shmchan_setattr,
+};
+
+static int shmchan_migrate_folio(struct address_space *mapping,
+				 struct folio *dst, struct folio *src,
+				 enum migrate_mode mode)
+{
+	return -EBUSY;
+}
+
+static const struct address_space_operations shmchan_aops = {
+	.dirty_folio	= noop_dirty_folio,
+	.migrate_folio	= shmchan_migrate_folio,
+};
+
+static void shmchan_evict_inode(struct inode *inode)
+{
+	struct shmchan_region *region = inode->i_private;
+	unsigned long index;
+	struct folio *folio;
+
+	/* Ours first; truncation then drops the page cache's, the last. */
+	xa_for_each(&inode->i_data.i_pages, index, folio)
+		folio_put(folio);
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+	if (region)
+		shmchan_region_free(region);
+}
+
+static const struct super_operations shmchan_super_ops = {
+	.statfs		= simple_statfs,
+	.evict_inode	= shmchan_evict_inode,
+};
+
+/* What /proc/PID/maps shows. */
+static char *shmchan_dname(struct dentry *dentry, char *buffer, int buflen)
+{
+	const struct shmchan_region *region = d_inode(dentry)->i_private;
+	char name[sizeof("/dev/shmchan:") + SHMCHAN_NAME_LEN];
+	int len;
+
+	len = scnprintf(name, sizeof(name), "/dev/shmchan:%s",
+			region->label) + 1;
+	if (len > buflen)
+		return ERR_PTR(-ENAMETOOLONG);
+	return memcpy(buffer + buflen - len, name, len);
+}
+
+static const struct dentry_operations shmchan_dentry_ops = {
+	.d_dname	= shmchan_dname,
+};
+
+static int shmchan_init_fs_context(struct fs_context *fc)
+{
+	struct pseudo_fs_context *ctx = init_pseudo(fc, SHMCHAN_FS_MAGIC);
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->ops = &shmchan_super_ops;
+	ctx->dops = &shmchan_dentry_ops;
+	/* No executable mappings, not even by READ_IMPLIES_EXEC. */
+	fc->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
+	return 0;
+}
+
+static struct file_system_type shmchan_fs_type = {
+	.name		= "shmchan",
+	.owner		= THIS_MODULE,
+	.init_fs_context = shmchan_init_fs_context,
+	.kill_sb	= kill_anon_super,
+};
+
+/**
+ * shmchan_memory_new - make a region that has no memory yet
+ *
+ * Return: a region, to be given to shmchan_memory_drop() or, once it has a
+ * file, to fput(); or an ERR_PTR().
+ */
+struct shmchan_region *shmchan_memory_new(void)
+{
+	struct shmchan_region *region;
+	struct inode *inode;
+	int ret;
+
+	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
+	if (!region)
+		return ERR_PTR(-ENOMEM);
+	spin_lock_init(&region->seat_lock);
+
+	ret = simple_pin_fs(&shmchan_fs_type, &shmchan_mnt, &shmchan_mnt_count);
+	if (ret)
+		goto err_free;
+	inode = alloc_anon_inode(shmchan_mnt->mnt_sb);
+	if (IS_ERR(inode)) {
+		ret = PTR_ERR(inode);
+		goto err_unpin;
+	}
+	inode->i_op = &shmchan_inode_ops;
+	inode->i_flags |= S_NOCMTIME;
+	inode->i_mapping->a_ops = &shmchan_aops;
+	mapping_set_unevictable(inode->i_mapping);
+	mapping_set_large_folios(inode->i_mapping);
+	shmchan_mapping_set_inaccessible(inode->i_mapping);
+	/*
+	 * The DMA32 bit has nothing to do with where folios come from, that is
+	 * in SHMCHAN_GFP: it makes vma_migratable() say no, which keeps NUMA
+	 * balancing and its hinting faults away.
+	 */
+	mapping_set_gfp_mask(inode->i_mapping, GFP_USER | __GFP_DMA32);
+	inode->i_private = region;
+	region->inode = inode;
+	return region;
+
+err_unpin:
+	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
+err_free:
+	kfree(region);
+	return ERR_PTR(ret);
+}
+
+/**
+ * shmchan_memory_drop - give up a region that never had a file
+ * @region: from shmchan_memory_new()
+ */
+void shmchan_memory_drop(struct shmchan_region *region)
+{
+	iput(region->inode);
+	/* Not in evict_inode: this may end the file system under it. */
+	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
+}
+
+static struct folio *shmchan_add_folio(struct address_space *mapping,
+				       pgoff_t index, unsigned int order)
+{
+	struct folio *folio;
+	int ret;
+
+	folio = folio_alloc(SHMCHAN_GFP | __GFP_ZERO, order);
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+	/* Charges the memory cgroup, and takes the page cache's references. */
+	ret = filemap_add_folio(mapping, folio, index,
+				GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	if (ret) {
+		folio_put(folio);
+		return ERR_PTR(ret);
+	}
+	folio_mark_uptodate(folio);
+	folio_unlock(folio);
+	/* The reference of the allocation stays: it is the extra one. */
+	return folio;
+}
+
+static int shmchan_fill_huge(struct address_space *mapping, pgoff_t index,
+			     pgoff_t nr)
+{
+	struct folio *folio;
+	pgoff_t i;
+
+	for (i = 0; i < nr; i += SHMCHAN_HUGE_PAGES) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		folio = shmchan_add_folio(mapping, index + i,
+					  SHMCHAN_HUGE_ORDER);
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * A small folio waits in a per-CPU batch before it gets on its LRU list, and
+ * the batch holds a reference meanwhile: for ever, on an idle machine.  That
+ * would look like a pin when a slot is to be used again.  Releasing a batch of
+ * our own flushes those of this CPU, so stay on it until then.
+ */
+static int shmchan_fill_small(struct address_space *mapping, pgoff_t index,
+			      pgoff_t nr)
+{
+	struct folio_batch batch;
+	struct folio *folio;
+	pgoff_t i, end;
+	int ret = 0;
+
+	for (i = 0; i < nr && !ret; i = end) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		end = min_t(pgoff_t, nr, i + SHMCHAN_SMALL_BATCH);
+		folio_batch_init(&batch);
+		migrate_disable();
+		while (i < end) {
+			folio = shmchan_add_folio(mapping, index + i, 0);
+			if (IS_ERR(folio)) {
+				ret = PTR_ERR(folio);
+				break;
+			}
+			if (!folio_batch_count(&batch)) {
+				folio_get(folio);
+				folio_batch_add(&batch, folio);
+			}
+			i++;
+		}
+		folio_batch_release(&batch);
+		migrate_enable();
+		cond_resched();
+	}
+	return ret;
+}
+
+/**
+ * shmchan_memory_fill - allocate, zero and charge all of a region's memory
+ * @region: with its sizes and offsets filled in
+ *
+ * On failure the caller drops the region, which frees what there is.
+ *
+ * Return: 0, -ENOMEM, or -EINTR after a fatal signal.
+ */
+int shmchan_memory_fill(struct shmchan_region *region)
+{
+	struct address_space *mapping = region->inode->i_mapping;
+	pgoff_t nr = region->data_size >> PAGE_SHIFT;
+	int ret;
+
+	/* finish_fault() maps no PMD beyond the size. */
+	i_size_write(region->inode, region->status_offset + region->status_size);
+
+	if (region->flags & SHMCHAN_CREATE_SMALL)
+		ret = shmchan_fill_small(mapping, 0, nr);
+	else
+		ret = shmchan_fill_huge(mapping, 0, nr);
+	if (!ret)
+		ret = shmchan_fill_small(mapping,
+					 region->control_offset >> PAGE_SHIFT,
+					 region->control_size >> PAGE_SHIFT);
+	if (!ret)
+		ret = shmchan_fill_small(mapping,
+					 region->status_offset >> PAGE_SHIFT,
+					 region->status_size >> PAGE_SHIFT);
+	return ret;
+}
+
+/**
+ * shmchan_memory_file - make a file for a region: a capability
+ * @region: whose inode is referenced by the caller; the reference is used up
+ * @rights: of the capability; without MAP_WRITE the file is read-only
+ *
+ * Return: the file, or an ERR_PTR(); then the reference is still the caller's.
+ */
+struct file *shmchan_memory_file(struct shmchan_region *region, u32 rights)
+{
+	struct shmchan_member *member;
+	struct file *file;
+	int ret;
+
+	member = shmchan_member_new(region, rights);
+	if (!member)
+		return ERR_PTR(-ENOMEM);
+	/* Each file holds a pin; it goes in ->release, before the mount's. */
+	ret = simple_pin_fs(&shmchan_fs_type, &shmchan_mnt, &shmchan_mnt_count);
+	if (ret)
+		goto err_free;
+	/* alloc_file_pseudo() does not take the reference that fput() drops. */
+	__module_get(THIS_MODULE);
+	file = alloc_file_pseudo(region->inode, shmchan_mnt, "shmchan",
+				 rights & SHMCHAN_RIGHT_MAP_WRITE ?
+				 O_RDWR : O_RDONLY, &shmchan_member_fops);
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+		goto err_unpin;
+	}
+	file->private_data = member;
+	return file;
+
+err_unpin:
+	module_put(THIS_MODULE);
+	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
+err_free:
+	kfree(member);
+	return ERR_PTR(ret);
+}
+
+/**
+ * shmchan_memory_unpin - what the release of a file still has to give back
+ */
+void shmchan_memory_unpin(void)
+{
+	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
+}
+
+static struct folio *shmchan_folio(const struct shmchan_region *region,
+				   pgoff_t index)
+{
+	/* No reference: the region holds one for as long as it lives. */
+	return xa_load(&region->inode->i_mapping->i_pages, index);
+}
+
+/**
+ * shmchan_memory_at - where the kernel sees a byte of a region
+ * @region: the region
+ * @offset: of the byte; it must be in an area
+ *
+ * Return: a pointer that is good up to the end of that 4 KiB page, and as
+ * long as the region.
+ */
+void *shmchan_memory_at(const struct shmchan_region *region, u64 offset)
+{
+	struct folio *folio = shmchan_folio(region, offset >> PAGE_SHIFT);
+
+	return page_address(folio_file_page(folio, offset >> PAGE_SHIFT)) +
+	       offset_in_page(offset);
+}
+
+/**
+ * shmchan_memory_area - does a range lie in one area of a region?
+ * @region: the region
+ * @start: region offset
+ * @length: in bytes, not 0
+ *
+ * Return: 0 or -EINVAL.
+ */
+int shmchan_memory_area(const struct shmchan_region *region, u64 start,
+			u64 length)
+{
+	const struct { u64 start, size; } areas[] = {
+		{ 0, region->data_size },
+		{ region->control_offset, region->control_size },
+		{ region->status_offset, region->status_size },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(areas); i++)
+		if (start >= areas[i].start &&
+		    start - areas[i].start < areas[i].size &&
+		    length <= areas[i].size - (start - areas[i].start))
+			return 0;
+	return -EINVAL;
+}
+
+/* A gap in the page cache (between areas) is stepped over. */
+static pgoff_t shmchan_next_folio(const struct shmchan_region *region,
+				  pgoff_t index, struct folio **folio)
+{
+	unsigned long found = index;
+
+	*folio = xa_find(&region->inode->i_mapping->i_pages, &found, ULONG_MAX,
+			 XA_PRESENT);
+	return *folio ? folio_next_index(*folio) : 0;
+}
+
+/**
+ * shmchan_memory_unmap - take away what a member that has ended still maps
+ * @region: the region; member->state is ENDED already
+ *
+ * Everybody else's mappings go too, and come back by faults.
+ */
+void shmchan_memory_unmap(struct shmchan_region *region)
+{
+	struct folio *folio;
+	pgoff_t index = 0;
+
+	while ((index = shmchan_next_folio(region, index, &folio))) {
+		/* Pairs with the folio lock in shmchan_fault(): see above. */
+		folio_lock(folio);
+		folio_unlock(folio);
+		cond_resched();
+	}
+	unmap_mapping_range(region->inode->i_mapping, 0, 0, 1);
+}
+
+/**
+ * shmchan_memory_fence - is nobody left who could write to a window?
+ * @region: the region
+ * @start: region offset of the window, folio aligned
+ * @length: in bytes, the same
+ *
+ * Its last holder has ended, so no address space maps it writable any more;
+ * but I/O may still hold pins on it.  Unmap each folio from all, and look
+ * whether any reference is left beside ours and the page cache's.
+ *
+ * Return: 0, or -EBUSY if there is one.
+ */
+int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length)
+{
+	pgoff_t index = start >> PAGE_SHIFT;
+	pgoff_t end = (start + length) >> PAGE_SHIFT;
+	struct folio *folio;
+	int ret = 0;
+
+	while (index < end && !ret) {
+		folio = shmchan_folio(region, index);
+		/* Nobody maps it anew while we hold the lock. */
+		folio_lock(folio);
+		unmap_mapping_range(region->inode->i_mapping,
+				    (loff_t)index << PAGE_SHIFT,
+				    folio_size(folio), 1);
+		if (folio_ref_count(folio) != 1 + folio_nr_pages(folio))
+			ret = -EBUSY;
+		folio_unlock(folio);
+		index = folio_next_index(folio);
+		cond_resched();
+	}
+	return ret;
+}
+
+static vm_fault_t shmchan_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct shmchan_member *member = vma->vm_file->private_data;
+	struct folio *folio;
+
+	/* A child by fork, or another holder of the file, is no member. */
+	if (vma->vm_mm != member->mm->mn.mm)
+		return VM_FAULT_SIGBUS;
+	folio = shmchan_folio(member->region, vmf->pgoff);
+	if (!folio)
+		return VM_FAULT_SIGBUS;
+
+	folio_lock(folio);
+	/* Pairs with the cmpxchg and the lock in shmchan_member_end(). */
+	if (READ_ONCE(member->state) != SHMCHAN_BOUND) {
+		folio_unlock(folio);
+		return VM_FAULT_SIGBUS;
+	}
+	fault_delay();
+	/* Under the lock, so that shmchan_memory_fence() counts no visitor. */
+	folio_get(folio);
+	vmf->page = folio_file_page(folio, vmf->pgoff);
+	return VM_FAULT_LOCKED;
+}
+
+static void shmchan_vma_open(struct vm_area_struct *vma)
+{
+	struct shmchan_member *member = vma->vm_file->private_data;
+
+	atomic_inc(&member->nr_vmas);
+}
+
+static void shmchan_vma_close(struct vm_area_struct *vma)
+{
+	struct shmchan_member *member = vma->vm_file->private_data;
+
+	atomic_dec(&member->nr_vmas);
+}
+
+/*
+ * No ->page_mkwrite: it would forbid long-term pins.  No ->access: it would
+ * be used exactly where get_user_pages() refuses.
+ */
+static const struct vm_operations_struct shmchan_vm_ops = {
+	.open	= shmchan_vma_open,
+	.close	= shmchan_vma_close,
+	.fault	= shmchan_fault,
+};
+
+/* Does [start, end) lie wholly inside windows that this slot may write? */
+static bool shmchan_writable(const struct shmchan_region *region, u32 slot,
+			     u64 start, u64 end)
+{
+	u32 i;
+
+	for (i = 0; i < region->nr_windows && start < end; i++) {
+		const struct shmchan_window *w = &region->windows[i];
+
+		if (w->offset + w->length <= start)
+			continue;
+		if (w->offset > start)
+			return false;
+		if (w->slot != slot && w->slot != SHMCHAN_SLOT_SHARED)
+			return false;
+		start = w->offset + w->length;
+	}
+	return start >= end;
+}
+
+/**
+ * shmchan_member_mmap - map a part of a region
+ * @file: a member's
+ * @vma: wanted
+ *
+ * Return: 0; -EINVAL (private, or not within one area); -EACCES (no right to
+ * read, or to write all of it); -ENOTCONN, -EPERM, -ESTALE.
+ */
+int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct shmchan_member *member = file->private_data;
+	struct shmchan_region *region = member->region;
+	u64 start = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 length = vma->vm_end - vma->vm_start;
+	vm_flags_t set = VM_DONTEXPAND | VM_DONTCOPY;
+	vm_flags_t clear = 0;
+	int ret;
+
+	ret = shmchan_member_check(member, SHMCHAN_RIGHT_MAP_READ);
+	if (ret)
+		return ret;
+	/* Not VM_SHARED: do_mmap() drops that for a read-only file. */
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_pgoff > (U64_MAX >> PAGE_SHIFT) ||
+	    shmchan_memory_area(region, start, length))
+		return -EINVAL;
+
+	if (!(member->rights & SHMCHAN_RIGHT_MAP_WRITE) ||
+	    !shmchan_writable(region, member->slot, start, start + length)) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		clear |= VM_MAYWRITE;
+	}
+
+	/*
+	 * DONTEXPAND: mremap() would grow a window into its neighbour without
+	 * asking us; it also forbids merging, duplicates and userfaultfd.
+	 * DONTCOPY: a child is no member, and faults would say so with SIGBUS.
+	 * Neither PFNMAP nor IO nor MIXEDMAP: they would break pins and rmap.
+	 */
+	if (!(region->flags & SHMCHAN_CREATE_DUMP))
+		set |= VM_DONTDUMP;
+	shmchan_vm_flags_mod(vma, set, clear);
+	vma->vm_ops = &shmchan_vm_ops;
+
+	/*
+	 * Pairs with shmchan_member_end(), which sets the state and then reads
+	 * nr_vmas: if it saw no mapping, we see its state.
+	 */
+	atomic_inc(&member->nr_vmas);
+	smp_mb__after_atomic();	/* the store of nr_vmas, the load of state */
+	if (READ_ONCE(member->state) != SHMCHAN_BOUND) {
+		atomic_dec(&member->nr_vmas);
+		return -ESTALE;
+	}
+	return 0;
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Names, and who may open them.
+ *
+ * A name belongs to the IPC namespace of its creator and is looked up in that
+ * of whoever opens it, both at the time of the call, with the credentials of
+ * the call: as System V IPC does.  The name entry, not the region, holds the
+ * namespace, and it goes when the last member bound from that namespace ends;
+ * so a region that was passed on keeps no dead container's namespace alive.
+ */
+
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/ipc_namespace.h>
+#include <linux/nsproxy.h>
+#include <linux/proc_ns.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+#include <linux/xarray.h>
+
+#include "shmchan.h"
+
+#define SHMCHAN_LIST_MAX	1024
+
+/**
+ * struct shmchan_name_key - what names are looked up by
+ * @ns: the IPC namespace
+ * @name: padded with zeros
+ */
+struct shmchan_name_key {
+	struct ns_common *ns;
+	char name[SHMCHAN_NAME_LEN];
+};
+
+/**
+ * struct shmchan_name - a name of a region in a namespace
+ * @node: in names
+ * @key: its namespace, a reference, and name
+ * @region: good while @users is not 0: each of them has a file
+ * @users: members and the creator's capability that keep the name
+ * @id: its place in the order of creation, and its index in names_by_id
+ *
+ * Protected by names_lock.
+ */
+struct shmchan_name {
+	struct rhash_head node;
+	struct shmchan_name_key key;
+	struct shmchan_region *region;
+	u32 users;
+	u32 id;
+};
+
+static const struct rhashtable_params names_params = {
+	.key_len	= sizeof(struct shmchan_name_key),
+	.key_offset	= offsetof(struct shmchan_name, key),
+	.head_offset	= offsetof(struct shmchan_name, node),
+	.automatic_shrinking = true,
+};
+
+static DEFINE_MUTEX(names_lock);	/* all below, and shmchan_region.name */
+static struct rhashtable names;
+static DEFINE_XARRAY_FLAGS(names_by_id, XA_FLAGS_ALLOC1);
+static u32 names_next_id;
+
+int shmchan_names_init(void)
+{
+	return rhashtable_init(&names, &names_params);
+}
+
+void shmchan_names_exit(void)
+{
+	/* Every name has a file behind it, which holds the module. */
+	WARN_ON(!xa_empty(&names_by_id));
+	rhashtable_destroy(&names);
+}
+
+static struct ns_common *current_ipc(void)
+{
+	return &current->nsproxy->ipc_ns->ns;
+}
+
+static struct shmchan_name *find_name(const char *name)
+{
+	struct shmchan_name_key key = { .ns = current_ipc() };
+
+	lockdep_assert_held(&names_lock);
+	strscpy(key.name, name, sizeof(key.name));
+	return rhashtable_lookup_fast(&names, &key, names_params);
+}
+
+/**
+ * shmchan_name_check - read a name and check how it is written
+ * @uptr: user pointer
+ * @len: its length
+ * @name: room for SHMCHAN_NAME_LEN bytes
+ *
+ * Return: 0, -EINVAL or -EFAULT.
+ */
+int shmchan_name_check(u64 uptr, u32 len, char *name)
+{
+	u32 i;
+
+	if (!len || len >= SHMCHAN_NAME_LEN)
+		return -EINVAL;
+	if (copy_from_user(name, u64_to_user_ptr(uptr), len))
+		return -EFAULT;
+	for (i = 0; i < len; i++) {
+		char c = name[i];
+
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+		      (c >= '0' && c <= '9') ||
+		      c == '.' || c == '_' || c == '-'))
+			return -EINVAL;
+	}
+	memset(name + len, 0, SHMCHAN_NAME_LEN - len);
+	return 0;
+}
+
+/**
+ * shmchan_name_free - could a name be created now?
+ * @name: checked
+ *
+ * Return: 0 or -EEXIST.
+ */
+int shmchan_name_free(const char *name)
+{
+	int ret;
+
+	mutex_lock(&names_lock);
+	ret = find_name(name) ? -EEXIST : 0;
+	mutex_unlock(&names_lock);
+	return ret;
+}
+
+/**
+ * shmchan_name_add - make a region's name visible
+ * @creator: keeps the name until it ends or its file is released
+ * @name: checked
+ *
+ * Return: 0, -EEXIST or -ENOMEM.
+ */
+int shmchan_name_add(struct shmchan_member *creator, const char *name)
+{
+	struct ns_common *ns = current_ipc();
+	struct shmchan_name *entry;
+	int ret;
+
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	if (!entry)
+		return -ENOMEM;
+	entry->key.ns = ns->ops->get(current);
+	if (!entry->key.ns) {
+		kfree(entry);
+		return -ENOMEM;
+	}
+	strscpy(entry->key.name, name, sizeof(entry->key.name));
+	entry->region = creator->region;
+	entry->users = 1;
+
+	mutex_lock(&names_lock);
+	ret = xa_alloc_cyclic(&names_by_id, &entry->id, entry, xa_limit_31b,
+			      &names_next_id, GFP_KERNEL_ACCOUNT);
+	if (ret < 0)
+		goto err_unlock;
+	ret = rhashtable_lookup_insert_fast(&names, &entry->node, names_params);
+	if (ret)
+		goto err_erase;
+	creator->name = entry;
+	creator->region->name = entry;
+	mutex_unlock(&names_lock);
+	return 0;
+
+err_erase:
+	xa_erase(&names_by_id, entry->id);
+err_unlock:
+	mutex_unlock(&names_lock);
+	ns->ops->put(entry->key.ns);
+	kfree(entry);
+	return ret;
+}
+
+/**
+ * shmchan_name_hold - a new member keeps the name, if it is of its namespace
+ * @member: being joined by the caller
+ */
+void shmchan_name_hold(struct shmchan_member *member)
+{
+	struct shmchan_name *entry;
+
+	mutex_lock(&names_lock);
+	entry = member->region->name;
+	if (!member->name && entry && entry->key.ns == current_ipc()) {
+		entry->users++;
+		member->name = entry;
+	}
+	mutex_unlock(&names_lock);
+}
+
+/**
+ * shmchan_name_put - a member no longer keeps the name; the last one ends it
+ * @member: ended, or released without ever joining
+ */
+void shmchan_name_put(struct shmchan_member *member)
+{
+	struct shmchan_name *entry;
+	struct ns_common *ns;
+
+	mutex_lock(&names_lock);
+	entry = member->name;
+	member->name = NULL;
+	if (!entry || --entry->users) {
+		mutex_unlock(&names_lock);
+		return;
+	}
+	entry->region->name = NULL;
+	xa_erase(&names_by_id, entry->id);
+	rhashtable_remove_fast(&names, &entry->node, names_params);
+	mutex_unlock(&names_lock);
+
+	ns = entry->key.ns;
+	ns->ops->put(ns);
+	kfree(entry);
+}
+
+/* What a caller may have of a region that it opens by name. */
+static u32 granted_rights(const struct shmchan_region *region, u32 wanted)
+{
+	struct ipc_namespace *ipc = current->nsproxy->ipc_ns;
+	umode_t mode = region->mode;
+	u32 granted = 0;
+
+	if (uid_eq(current_euid(), region->uid)) {
+		granted = SHMCHAN_RIGHT_ADMIN | SHMCHAN_RIGHT_PUBLISH;
+		mode >>= 6;
+	} else if (in_group_p(region->gid)) {
+		mode >>= 3;
+	}
+	if (mode & 4)
+		granted |= SHMCHAN_RIGHT_MAP_READ | SHMCHAN_RIGHT_WAIT;
+	if (mode & 2)
+		granted |= SHMCHAN_RIGHT_MAP_WRITE | SHMCHAN_RIGHT_RING;
+	/* Access only: no limit is overridden by a namespace's capability. */
+	if (wanted & ~granted && ns_capable(ipc->user_ns, CAP_IPC_OWNER))
+		granted = SHMCHAN_RIGHT_ALL;
+	return granted;
+}
+
+static int check_owner(const struct shmchan_open *o, kuid_t owner)
+{
+	if (!(o->flags & (SHMCHAN_OPEN_OWNER_UID | SHMCHAN_OPEN_OWNER_SELF)))
+		return 0;
+	if (o->flags & SHMCHAN_OPEN_OWNER_UID &&
+	    uid_eq(owner, make_kuid(current_user_ns(), o->owner_uid)))
+		return 0;
+	if (o->flags & SHMCHAN_OPEN_OWNER_SELF &&
+	    (uid_eq(owner, current_euid()) || uid_eq(owner, GLOBAL_ROOT_UID)))
+		return 0;
+	return -EPERM;
+}
+
+/* The region of that name, with a reference to its inode. */
+static struct shmchan_region *get_region(const struct shmchan_open *o,
+					 const char *name)
+{
+	struct shmchan_region *region;
+	struct shmchan_name *entry;
+	int ret = 0;
+
+	mutex_lock(&names_lock);
+	entry = find_name(name);
+	if (!entry) {
+		ret = -ENOENT;
+		goto out;
+	}
+	region = entry->region;
+	if (o->rights & ~granted_rights(region, o->rights)) {
+		ret = -EACCES;
+		goto out;
+	}
+	ret = check_owner(o, region->uid);
+	if (ret)
+		goto out;
+	ihold(region->inode);
+out:
+	mutex_unlock(&names_lock);
+	return ret ? ERR_PTR(ret) : region;
+}
+
+/**
+ * shmchan_open_ioctl - SHMCHAN_IOC_OPEN
+ * @call: the call
+ *
+ * Return: see struct shmchan_open.
+ */
+int shmchan_open_ioctl(struct shmchan_call *call)
+{
+	struct shmchan_open *o = call->arg;
+	char name[SHMCHAN_NAME_LEN];
+	struct shmchan_member *member;
+	struct shmchan_region *region;
+	struct file *file;
+	int fd, ret;
+
+	if (o->flags & ~(SHMCHAN_OPEN_JOIN | SHMCHAN_OPEN_OWNER_UID |
+			 SHMCHAN_OPEN_OWNER_SELF) || o->reserved)
+		return -EINVAL;
+	if (!o->rights || o->rights & ~SHMCHAN_RIGHT_ALL)
+		return -EINVAL;
+	if (!(o->flags & SHMCHAN_OPEN_JOIN) && (o->join_flags || o->join_slot))
+		return -EINVAL;
+	if (!(o->flags & SHMCHAN_OPEN_OWNER_UID) && o->owner_uid)
+		return -EINVAL;
+	ret = shmchan_name_check(o->name, o->name_len, name);
+	if (ret)
+		return ret;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	region = get_region(o, name);
+	if (IS_ERR(region)) {
+		ret = PTR_ERR(region);
+		goto err_fd;
+	}
+	file = shmchan_memory_file(region, o->rights);
+	if (IS_ERR(file)) {
+		iput(region->inode);
+		ret = PTR_ERR(file);
+		goto err_fd;
+	}
+	member = file->private_data;
+	if (o->flags & SHMCHAN_OPEN_JOIN) {
+		ret = shmchan_member_join(member, o->join_slot, o->join_flags);
+		if (ret)
+			goto err_file;
+		o->join_slot = member->slot;
+		o->generation = member->generation;
+	}
+	o->fd = fd;
+	ret = shmchan_respond(call, sizeof(*o));
+	if (ret)
+		goto err_file;
+	fd_install(fd, file);
+	return 0;
+
+err_file:
+	fput(file);
+err_fd:
+	put_unused_fd(fd);
+	return ret;
+}
+
+static void fill_entry(struct shmchan_list_entry *out,
+		       const struct shmchan_name *entry)
+{
+	struct shmchan_region *region = entry->region;
+
+	memset(out, 0, sizeof(*out));
+	memcpy(out->name, entry->key.name, sizeof(out->name));
+	out->data_size = region->data_size;
+	out->control_size = region->control_size;
+	out->uid = from_kuid_munged(current_user_ns(), region->uid);
+	out->gid = from_kgid_munged(current_user_ns(), region->gid);
+	out->mode = region->mode;
+	out->nr_slots = region->nr_seats;
+	spin_lock(&region->seat_lock);
+	out->nr_live = region->nr_live;
+	spin_unlock(&region->seat_lock);
+}
+
+/**
+ * shmchan_list_ioctl - SHMCHAN_IOC_LIST
+ * @call: the call
+ *
+ * Return: see struct shmchan_list.
+ */
+int shmchan_list_ioctl(struct shmchan_call *call)
+{
+	struct shmchan_list *l = call->arg;
+	const struct ns_common *ns = current_ipc();
+	struct shmchan_list_entry __user *uentries =
+		u64_to_user_ptr(l->entries);
+	struct shmchan_list_entry out;
+	struct shmchan_name *entry;
+	unsigned long id = l->cursor;
+	u32 nr = 0;
+
+	if (l->flags || l->entry_size != sizeof(out) || l->cursor > U32_MAX)
+		return -EINVAL;
+	if (!l->nr_entries)
+		return -EINVAL;
+	if (l->nr_entries > SHMCHAN_LIST_MAX)
+		return -E2BIG;
+
+	while (nr < l->nr_entries) {
+		/* Let go in between: copying may fault and sleep for long. */
+		mutex_lock(&names_lock);
+		do {
+			entry = xa_find_after(&names_by_id, &id, ULONG_MAX,
+					      XA_PRESENT);
+		} while (entry && entry->key.ns != ns);
+		if (entry)
+			fill_entry(&out, entry);
+		mutex_unlock(&names_lock);
+		if (!entry)
+			break;
+		if (copy_to_user(&uentries[nr], &out, sizeof(out)))
+			return -EFAULT;
+		nr++;
+		cond_resched();
+	}
+	l->cursor = id;
+	l->nr_entries = nr;
+	return shmchan_respond(call, sizeof(*l));
+}

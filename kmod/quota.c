@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How much memory a user, and all users together, may hold.
+ *
+ * Region memory cannot be reclaimed, and no process shows it as its own when
+ * it is not mapped, so holding it is a privilege beside the memory cgroup's
+ * limit.  It is counted per kernel uid, not per namespace: a namespace is no
+ * boundary for anybody who can make new ones.
+ */
+
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/hashtable.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "shmchan.h"
+
+static unsigned int user_mb = 64;
+module_param(user_mb, uint, 0644);
+MODULE_PARM_DESC(user_mb, "MiB that a user may hold; CAP_IPC_LOCK overrides (64)");
+
+static unsigned int total_mb;
+module_param(total_mb, uint, 0644);
+MODULE_PARM_DESC(total_mb, "MiB that all users may hold; 0: half of RAM (0)");
+
+/**
+ * struct shmchan_user - what one user holds
+ * @node: in users
+ * @uid: who
+ * @nr_pages: what its regions hold
+ * @nr_regions: how many of them; the last one frees this
+ *
+ * Protected by quota_lock.
+ */
+struct shmchan_user {
+	struct hlist_node node;
+	kuid_t uid;
+	u64 nr_pages;
+	u64 nr_regions;
+};
+
+static DEFINE_MUTEX(quota_lock);	/* users, total_pages */
+static DEFINE_HASHTABLE(users, 8);
+static u64 total_pages;
+
+static u64 mb_to_pages(u64 mb)
+{
+	return mb << (20 - PAGE_SHIFT);
+}
+
+static u64 total_limit(void)
+{
+	unsigned int mb = READ_ONCE(total_mb);
+
+	return mb ? mb_to_pages(mb) : totalram_pages() / 2;
+}
+
+static struct shmchan_user *lookup_user(kuid_t uid)
+{
+	struct shmchan_user *user;
+
+	lockdep_assert_held(&quota_lock);
+	hash_for_each_possible(users, user, node, __kuid_val(uid))
+		if (uid_eq(user->uid, uid))
+			return user;
+	return NULL;
+}
+
+/**
+ * shmchan_quota_charge - count a region's memory before it is allocated
+ * @region: the region, not charged yet
+ * @nr_pages: all it will hold
+ *
+ * Return: 0, or -EDQUOT (the user's limit), -ENOSPC (that of all), -ENOMEM.
+ */
+int shmchan_quota_charge(struct shmchan_region *region, u64 nr_pages)
+{
+	kuid_t uid = current_euid();
+	struct shmchan_user *user;
+	int ret = 0;
+
+	mutex_lock(&quota_lock);
+	user = lookup_user(uid);
+	if (!user) {
+		user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
+		if (!user) {
+			ret = -ENOMEM;
+			goto out;
+		}
+		user->uid = uid;
+		hash_add(users, &user->node, __kuid_val(uid));
+	}
+	/* In the first namespace only: others hand capabilities to anybody. */
+	if (user->nr_pages + nr_pages > mb_to_pages(READ_ONCE(user_mb)) &&
+	    !capable(CAP_IPC_LOCK))
+		ret = -EDQUOT;
+	else if (total_pages + nr_pages > total_limit())
+		ret = -ENOSPC;
+	if (ret) {
+		if (!user->nr_regions) {
+			hash_del(&user->node);
+			kfree(user);
+		}
+		goto out;
+	}
+	user->nr_pages += nr_pages;
+	user->nr_regions++;
+	total_pages += nr_pages;
+	region->user = user;
+	region->nr_pages = nr_pages;
+out:
+	mutex_unlock(&quota_lock);
+	return ret;
+}
+
+/**
+ * shmchan_quota_uncharge - give back what a region held
+ * @region: the region, charged or not
+ */
+void shmchan_quota_uncharge(struct shmchan_region *region)
+{
+	struct shmchan_user *user = region->user;
+
+	if (!user)
+		return;
+	mutex_lock(&quota_lock);
+	user->nr_pages -= region->nr_pages;
+	total_pages -= region->nr_pages;
+	if (!--user->nr_regions) {
+		hash_del(&user->node);
+		kfree(user);
+	}
+	mutex_unlock(&quota_lock);
+	region->user = NULL;
+}
+
+/**
+ * shmchan_quota_query - fill in the limits and what is held
+ * @query: the answer
+ */
+void shmchan_quota_query(struct shmchan_query_device *query)
+{
+	bool admin = has_capability_noaudit(current, CAP_SYS_ADMIN);
+	struct shmchan_user *user;
+
+	if (has_capability_noaudit(current, CAP_IPC_LOCK))
+		query->user_limit = ~0ULL;
+	else
+		query->user_limit = mb_to_pages(READ_ONCE(user_mb)) << PAGE_SHIFT;
+	query->total_limit = total_limit() << PAGE_SHIFT;
+
+	mutex_lock(&quota_lock);
+	user = lookup_user(current_euid());
+	query->user_bytes = user ? user->nr_pages << PAGE_SHIFT : 0;
+	query->total_bytes = admin ? total_pages << PAGE_SHIFT : 0;
+	mutex_unlock(&quota_lock);
+}
