@@ -14,6 +14,9 @@
 
 #include "shmchan.h"
 
+/* The areas' granules are the ABI's; other base pages need other ones. */
+static_assert(PAGE_SIZE == SHMCHAN_PAGE);
+
 static_assert(sizeof(struct shmchan_status) == 128);
 static_assert(sizeof(struct shmchan_doorbell_status) == 128);
 static_assert(sizeof(struct shmchan_query_device) == 80);
