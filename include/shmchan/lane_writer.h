@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#ifndef SHMCHAN_LANE_WRITER_H
+#define SHMCHAN_LANE_WRITER_H
+
+/*
+ * The writing end of a lane.  See <shmchan/lane.h> for the whole.
+ *
+ * What a writer knows beside what is in the region is in its handle, and can
+ * be derived again by whoever takes over (shmchan_lane_writer_attach()).
+ * Invariants, of which W1 and W2 are what a kill at any instruction leaves:
+ *
+ *  W1  The header word at tail is 0 or, during a call, about to be written;
+ *      it was zeroed before anything led a reader to it.
+ *  W2  Nothing at or beyond floor + capacity has been touched.
+ *  W3  All words of [tail, zeroed) are 0, and zeroed >= tail + 8.
+ *  W4  A record that ends at or before soft_end fits: below the limit less
+ *      the margin, within this lap, without a new eighth.
+ */
+
+#include <errno.h>
+
+#include <shmchan/lane_copy.h>
+#include <shmchan/lane_layout.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct iovec;
+
+/* For commit and send: more follows at once; the last one looks for sleepers. */
+#define SHMCHAN_MORE	1U
+
+/* A handle for one thread at a time.  Treat it as opaque. */
+struct shmchan_lane_writer {
+	/* What each record needs. */
+	uint8_t *ring;
+	uint64_t mask;
+	uint64_t tail;
+	uint64_t soft_end;
+	uint64_t zeroed;
+	uint64_t records;	/* payloads committed since the lane began */
+	const uint32_t *waiters;	/* sleepers on our data; NULL: none, ever */
+	uint32_t max_payload;
+	uint32_t nr_open;	/* reservations */
+
+	uint64_t limit;		/* floor + capacity */
+	uint32_t flags;		/* of the lane */
+	uint32_t generation;
+	uint64_t mark;		/* if nr_open: all before is resolved ... */
+	uint64_t mark_records;	/* ... and holds so many payloads */
+	uint64_t checkpoint;	/* position of the newest one */
+	uint32_t laggard;	/* the reader that held us last */
+	uint8_t epoch_pending;
+	uint8_t closed;
+	struct shmchan_lane lane;
+};
+
+/* A place for a record, from reserve to commit or abort. */
+struct shmchan_reservation {
+	void *data;		/* write the payload here; 8-byte aligned */
+	size_t length;		/* room there */
+	uint64_t pos;
+};
+
+/*
+ * Slow path: make room for a record of extent bytes at the tail, which it may
+ * move over the end of the ring.  0, EAGAIN, EMSGSIZE, ENOBUFS, EPIPE, EBADMSG.
+ */
+int shmchan_lane__room(struct shmchan_lane_writer *w, uint64_t extent,
+		       int evict);
+void shmchan_lane__too_long(const struct shmchan_lane_writer *w, size_t length);
+
+static inline uint64_t *
+shmchan_lane__at(const struct shmchan_lane_writer *w, uint64_t pos)
+{
+	return (uint64_t *)(w->ring + (pos & w->mask));
+}
+
+/*
+ * After a publication, off the critical path: zero what will hold headers.
+ * The store fetches the line for writing as well, before it is needed.
+ */
+static inline void shmchan_lane__zero_ahead(struct shmchan_lane_writer *w)
+{
+	uint64_t *word;
+
+	while (__builtin_expect(w->zeroed < w->tail + SHMCHAN_LANE_AHEAD, 0)) {
+		if (w->zeroed >= w->limit)
+			break;
+		/* The limit is a multiple of LINE: this stays below it. */
+		word = shmchan_lane__at(w, w->zeroed);
+		do {
+			shmchan_store_relaxed(word++, (uint64_t)0);
+			w->zeroed += 8;
+		} while (w->zeroed & (SHMCHAN_LANE_LINE - 1));
+	}
+}
+
+/* W1 for the record after the one that ends at end; before its header. */
+static inline void
+shmchan_lane__terminate(struct shmchan_lane_writer *w, uint64_t end)
+{
+	if (end + 8 > w->zeroed) {
+		shmchan_store_relaxed(shmchan_lane__at(w, end), (uint64_t)0);
+		w->zeroed = end + 8;
+	}
+}
+
+/*
+ * Make a header visible, and all that precedes it; pairs with the acquire of
+ * the header in the reader.  Seq_cst unless more follows: together with the
+ * load of the waiter count, and with the sleeper's count-then-look, this is
+ * the store buffering litmus test, so one of the two sees the other.  Returns
+ * whether the bell is to be rung.
+ */
+static inline int shmchan_lane__publish(struct shmchan_lane_writer *w,
+					uint64_t pos, uint64_t header,
+					unsigned int flags)
+{
+	uint64_t *word = shmchan_lane__at(w, pos);
+
+	if ((flags & SHMCHAN_MORE) || !w->waiters) {
+		shmchan_store_release(word, header);
+		return 0;
+	}
+	shmchan_store_seq_cst(word, header);
+	return shmchan_load_seq_cst(w->waiters) != 0;
+}
+
+/*
+ * What is left of a reservation that is about to be committed shorter: given
+ * back at the tail, else to be skipped.  The record's own header still says
+ * BUSY with the full length; and what is stored here, its release publishes.
+ */
+static inline void shmchan_lane__trim(struct shmchan_lane_writer *w,
+				      uint64_t from, uint64_t to)
+{
+	uint64_t header = 0;
+
+	if (to == w->tail) {
+		w->tail = from;
+		w->zeroed = from + 8;
+	} else {
+		header = shmchan_hdr(to - from - 8, SHMCHAN_HDR_PAD, 0);
+	}
+	shmchan_store_relaxed(shmchan_lane__at(w, from), header);
+}
+
+/*
+ * Reserve room for a payload of up to length bytes.  It is no record before
+ * it is committed; readers stop in front of it, so what is committed behind it
+ * waits for it.  Any number may be open, within the capacity.  Never blocks.
+ *
+ * In a lane that readers may be passed in, fill it with shmchan_lane_fill()
+ * (plain stores there race with readers that are about to find out).
+ *
+ * Returns 0, or: EAGAIN (full: a reader holds it), EMSGSIZE (longer than
+ * max_payload, a quarter of the capacity less 8), ENOBUFS (full of the
+ * writer's own open reservations), EPIPE (closed by shmchan_lane_close()),
+ * EBADMSG (in a HOLD lane, a reader's cursor makes no sense).
+ */
+static inline int shmchan_lane_reserve(struct shmchan_lane_writer *w,
+				       size_t length,
+				       struct shmchan_reservation *rsv)
+{
+	uint64_t extent, pos, end;
+	int err;
+
+	if (__builtin_expect(length > w->max_payload, 0)) {
+		shmchan_lane__too_long(w, length);
+		return -EMSGSIZE;
+	}
+	extent = shmchan_lane_extent(length);
+	if (__builtin_expect(w->tail + extent > w->soft_end, 0)) {
+		err = shmchan_lane__room(w, extent, 0);
+		if (err)
+			return err;
+	}
+	pos = w->tail;
+	end = pos + extent;
+	shmchan_lane__terminate(w, end);
+	if (!w->nr_open++) {
+		w->mark = pos;
+		w->mark_records = w->records;
+	}
+	w->tail = end;
+	rsv->pos = pos;
+	rsv->length = length;
+	rsv->data = shmchan_lane__at(w, pos) + 1;
+	/* The next holder walks from here to end: that must be zero by then. */
+	shmchan_crash_fence();
+	shmchan_store_relaxed(shmchan_lane__at(w, pos),
+			      shmchan_hdr(length, SHMCHAN_HDR_BUSY, 0));
+	/* No byte of payload before the header that says it is none. */
+	shmchan_crash_fence();
+	return 0;
+}
+
+/* Copy into a reservation at offset (a multiple of 8), as the lane needs it. */
+static inline void shmchan_lane_fill(struct shmchan_lane_writer *w,
+				     const struct shmchan_reservation *rsv,
+				     size_t offset, const void *src, size_t n)
+{
+	shmchan_lane__copy_in((uint8_t *)rsv->data + offset, src, n,
+			      w->flags & SHMCHAN_LANE_PASSABLE);
+}
+
+/*
+ * Commit the first length bytes of a reservation as a record.  flags:
+ * SHMCHAN_MORE if another commit, a send or shmchan_lane_flush() follows at
+ * once: sleepers are looked for only then.  Reservations can be committed in
+ * any order; readers see records in the order of reservation.
+ *
+ * Returns 1 if the doorbell of this lane is to be rung, 0 if not; EINVAL if
+ * length is more than was reserved (and it is still open).
+ */
+static inline int shmchan_lane_commit(struct shmchan_lane_writer *w,
+				      const struct shmchan_reservation *rsv,
+				      size_t length, uint32_t meta,
+				      unsigned int flags)
+{
+	uint64_t used, extent;
+	int ring;
+
+	if (__builtin_expect(length > rsv->length, 0))
+		return -EINVAL;
+	used = shmchan_lane_extent(length);
+	extent = shmchan_lane_extent(rsv->length);
+	if (used != extent)
+		shmchan_lane__trim(w, rsv->pos + used, rsv->pos + extent);
+	ring = shmchan_lane__publish(w, rsv->pos,
+				     shmchan_hdr(length, SHMCHAN_HDR_DATA,
+						 meta), flags);
+	w->records++;
+	w->nr_open--;
+	shmchan_lane__zero_ahead(w);
+	return ring;
+}
+
+/*
+ * Give a reservation back.  The newest one vanishes; another becomes padding,
+ * which may uncover what was committed behind it.  Returns as commit does.
+ */
+static inline int shmchan_lane_abort(struct shmchan_lane_writer *w,
+				     const struct shmchan_reservation *rsv)
+{
+	uint64_t extent = shmchan_lane_extent(rsv->length);
+	int ring;
+
+	if (rsv->pos + extent == w->tail) {
+		/* What was written behind the header is not zero any more. */
+		w->tail = rsv->pos;
+		w->zeroed = rsv->pos + 8;
+		shmchan_store_release(shmchan_lane__at(w, rsv->pos),
+				      (uint64_t)0);
+		w->nr_open--;
+		return 0;
+	}
+	ring = shmchan_lane__publish(w, rsv->pos,
+				     shmchan_hdr(extent - 8, SHMCHAN_HDR_PAD,
+						 0), 0);
+	w->nr_open--;
+	return ring;
+}
+
+/*
+ * Look for sleepers after commits with SHMCHAN_MORE.  The fence makes any of
+ * the preceding stores, not just the last, one side of the litmus test.
+ */
+static inline int shmchan_lane_flush(struct shmchan_lane_writer *w)
+{
+	if (!w->waiters)
+		return 0;
+	shmchan_fence_seq_cst();
+	return shmchan_load_seq_cst(w->waiters) != 0;
+}
+
+/* Reserve, copy and commit in one; errors of the one, returns of the other. */
+static inline int shmchan_lane_send(struct shmchan_lane_writer *w,
+				    const void *buf, size_t length,
+				    uint32_t meta, unsigned int flags)
+{
+	uint64_t extent, pos, end;
+	int ring, err;
+
+	if (__builtin_expect(length > w->max_payload, 0)) {
+		shmchan_lane__too_long(w, length);
+		return -EMSGSIZE;
+	}
+	extent = shmchan_lane_extent(length);
+	if (__builtin_expect(w->tail + extent > w->soft_end, 0)) {
+		err = shmchan_lane__room(w, extent, 0);
+		if (err)
+			return err;
+	}
+	pos = w->tail;
+	end = pos + extent;
+	shmchan_lane__terminate(w, end);
+	/*
+	 * No BUSY: until the header is there, there is no record, and nobody
+	 * looks behind a header that is 0.
+	 */
+	shmchan_lane__copy_in(shmchan_lane__at(w, pos) + 1, buf, length,
+			      w->flags & SHMCHAN_LANE_PASSABLE);
+	ring = shmchan_lane__publish(w, pos,
+				     shmchan_hdr(length, SHMCHAN_HDR_DATA,
+						 meta), flags);
+	w->tail = end;
+	w->records++;
+	shmchan_lane__zero_ahead(w);
+	return ring;
+}
+
+/*
+ * One record gathered from several pieces.  As send; EINVAL if nr is negative
+ * or the lengths overflow.
+ */
+int shmchan_lane_sendv(struct shmchan_lane_writer *w, const struct iovec *iov,
+		       int nr, uint32_t meta, unsigned int flags);
+
+/*
+ * Send n payloads of size bytes each, which lie one behind the other at buf;
+ * all get the same meta.  Sizes that are multiples of 8 are packed behind few
+ * headers.  *ring becomes whether the doorbell is to be rung, as commit
+ * returns it.  Returns how many were sent, which may be fewer than n if the
+ * lane fills up; an error only if none was.
+ */
+int shmchan_lane_send_n(struct shmchan_lane_writer *w, const void *buf,
+			size_t size, size_t n, uint32_t meta,
+			unsigned int flags, int *ring);
+
+/*
+ * Let no reader hold the writer back for the next length bytes: who is too
+ * slow is passed, and told so.  For lanes with EVICT, by a rule that the
+ * creator set.  As reserve; ENOTSUP in other lanes.
+ */
+int shmchan_lane_evict(struct shmchan_lane_writer *w, size_t length);
+
+/*
+ * Become the writer.  generation is that of our holding the writer's slot;
+ * waiters counts the sleepers on our data (NULL in POLL lanes only).
+ *
+ * If there was a writer before, repairs what it left: walks from the newest
+ * checkpoint, turns its reservations into padding, zeroes ahead, appends an
+ * EPOCH record, which readers see as -EOWNERDEAD once unless they have seen
+ * the end of the last writer already.  Bounded by two eighths of the capacity
+ * in a sane lane and by the capacity in an insane one, where it jumps over
+ * all that is left.  Returns 0 or EINVAL.
+ */
+int shmchan_lane_writer_attach(struct shmchan_lane_writer *w,
+			       const struct shmchan_lane *lane,
+			       uint32_t generation, const uint32_t *waiters);
+
+/*
+ * End the stream: open reservations are aborted, EOS is appended (there is
+ * always room), nothing can be sent any more.  Returns as commit does.
+ */
+int shmchan_lane_close(struct shmchan_lane_writer *w);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SHMCHAN_LANE_WRITER_H */

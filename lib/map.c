@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Mapping a region: one range of addresses for all of its areas.
+ *
+ * Everything is mapped read-only first; then writable mappings are laid over
+ * the windows that are ours or shared.  A data window is whole 2 MiB folios at
+ * a 2 MiB aligned address, so that no overlay splits a huge page entry.  A
+ * process maps no other window writable, on the local backend too, where only
+ * that keeps a stray pointer of a trusted member out of another's window.
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backend.h"
+
+static int reserve(struct shmchan_region_private *p, uint64_t size)
+{
+	uint8_t *start, *base;
+	uint64_t head, tail;
+
+	if (size > SIZE_MAX - SHMCHAN_HUGE)
+		return shmchan__fail(ENOMEM,
+			"the region of %llu bytes does not fit into the address space",
+			(unsigned long long)size);
+	start = mmap(NULL, size + SHMCHAN_HUGE, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (start == MAP_FAILED)
+		return shmchan__fail(errno,
+			"no %llu bytes of address space for the region: %s (ulimit -v?)",
+			(unsigned long long)size, strerror(errno));
+	base = (uint8_t *)SHMCHAN_ALIGN_UP((uintptr_t)start, SHMCHAN_HUGE);
+	head = (uint64_t)(base - start);
+	tail = SHMCHAN_HUGE - head;
+	if (head)
+		munmap(start, head);
+	munmap(base + size, tail);
+	p->map = base;
+	p->map_size = size;
+	p->pub.base = base;
+	return 0;
+}
+
+static int map_at(struct shmchan_region_private *p, uint64_t offset,
+		  uint64_t length, int prot)
+{
+	void *addr = p->pub.base + offset;
+
+	if (mmap(addr, length, prot, MAP_SHARED | MAP_FIXED, p->fd,
+		 (off_t)offset) == addr)
+		return 0;
+	return shmchan__fail(errno,
+		"mapping %llu bytes at region offset %#llx %s: %s%s",
+		(unsigned long long)length, (unsigned long long)offset,
+		prot & PROT_WRITE ? "writable" : "read-only", strerror(errno),
+		errno == ENOMEM ? " (vm.max_map_count, ulimit -v or -l?)" : "");
+}
+
+static int ours(const struct shmchan_region_private *p,
+		const struct shmchan_window *w)
+{
+	return w->slot == p->pub.slot || w->slot == SHMCHAN_SLOT_SHARED;
+}
+
+/* Windows come by offset; neighbours that are ours take one mapping. */
+static int map_windows(struct shmchan_region_private *p)
+{
+	uint64_t start = 0, end = 0;
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < p->nr_windows; i++) {
+		const struct shmchan_window *w = &p->windows[i];
+
+		if (!ours(p, w))
+			continue;
+		/* The areas are apart or of different granules: do not merge. */
+		if (end != start && w->offset == end &&
+		    w->offset != p->pub.control_offset) {
+			end += w->length;
+			continue;
+		}
+		if (end != start) {
+			err = map_at(p, start, end - start,
+				     PROT_READ | PROT_WRITE);
+			if (err)
+				return err;
+		}
+		start = w->offset;
+		end = w->offset + w->length;
+	}
+	if (end == start)
+		return 0;
+	return map_at(p, start, end - start, PROT_READ | PROT_WRITE);
+}
+
+/*
+ * Map all of it.  p->fd, p->windows and the geometry, slot and rights in
+ * p->pub are set.  On failure shmchan__unmap() undoes what was done.
+ */
+int shmchan__map(struct shmchan_region_private *p, int status_writable)
+{
+	const struct shmchan_region *r = &p->pub;
+	int err;
+
+	err = reserve(p, r->status_offset + r->status_size);
+	if (!err && r->data_size)
+		err = map_at(p, 0, r->data_size, PROT_READ);
+	if (!err)
+		err = map_at(p, r->control_offset, r->control_size, PROT_READ);
+	if (!err)
+		err = map_at(p, r->status_offset, r->status_size,
+			     status_writable ? PROT_READ | PROT_WRITE :
+					       PROT_READ);
+	if (!err && r->rights & SHMCHAN_RIGHT_MAP_WRITE)
+		err = map_windows(p);
+	if (err)
+		return err;
+	/* A child of fork is no member.  Dumps: as the kernel's backend. */
+	if (madvise(p->map, p->map_size, MADV_DONTFORK))
+		return shmchan__fail(errno, "MADV_DONTFORK: %s",
+				     strerror(errno));
+	if (!(p->flags & SHMCHAN_CREATE_DUMP))
+		madvise(p->map, p->map_size, MADV_DONTDUMP);
+	return 0;
+}
+
+/*
+ * Only in the process that mapped it: in a forked child something else may be
+ * at these addresses by now.
+ */
+void shmchan__unmap(struct shmchan_region_private *p)
+{
+	if (p->map)
+		munmap(p->map, p->map_size);
+	p->map = NULL;
+}
