@@ -14,7 +14,10 @@
  * queue, by a waker or by the sleeper, so that producers ring once only.
  *
  * A ring evaluates each sleeper's own condition: one that is spurious, or
- * hostile, wakes nobody.
+ * hostile, wakes nobody.  What it may have to evaluate is bounded: by
+ * SHMCHAN_MAX_WAITERS on a doorbell that one slot owns, and on shared ones by
+ * SHMCHAN_MAX_SHARED conditions of each member, so that nobody can take the
+ * places of others.  It lets go of the lock now and then on the way.
  */
 
 #include <linux/file.h>
@@ -32,6 +35,9 @@
 
 /* So many elements need no allocation. */
 #define SHMCHAN_FEW_ELEMS	8
+
+/* Conditions that a ring evaluates before it lets go of the lock. */
+#define SHMCHAN_RING_BATCH	256
 
 /* Events that read() looks for at a time. */
 #define SHMCHAN_FEW_EVENTS	16
@@ -56,7 +62,7 @@ struct shmchan_waiter;
  * struct shmchan_wait_entry - a sleeper's place in one doorbell's queue
  * @bell_node: in bell->waits, or empty once a ring took it off; bell->lock
  * @member_node: in member->waits; member->lock
- * @waiter: whose
+ * @waiter: whose; NULL: a ring's bookmark
  * @member: by whose right
  * @bell: on which doorbell
  * @file: keeps @member; NULL: the file of the call
@@ -203,23 +209,43 @@ static bool wake_entry(struct shmchan_wait_entry *entry)
  */
 u32 shmchan_bell_ring(struct shmchan_bell *bell, u32 max_wake)
 {
-	struct shmchan_wait_entry *entry, *next;
+	struct shmchan_wait_entry *entry, mark = {};
+	struct list_head *pos, *next;
 	struct shmchan_sub *sub;
-	u32 woken = 0;
+	u32 woken = 0, nr = 0;
+	u32 left;
 
 	spin_lock(&bell->lock);
 	WRITE_ONCE(bell->seq, bell->seq + 1);
 	WRITE_ONCE(bell->status->seq, bell->seq);
-	list_for_each_entry_safe(entry, next, &bell->waits, bell_node) {
-		if (wake_entry(entry) && ++woken == max_wake)
-			break;
-	}
 	list_for_each_entry(sub, &bell->subs, bell_node) {
 		if (sub->armed) {
 			sub->armed = false;
 			bell->nr_armed--;
 		}
 		wake_up_poll(&sub->member->poll, EPOLLIN | EPOLLRDNORM);
+	}
+	/* Who comes later has seen what this ring is about. */
+	left = bell->nr_waits;
+	for (pos = bell->waits.next; pos != &bell->waits && left; pos = next) {
+		next = pos->next;
+		entry = list_entry(pos, struct shmchan_wait_entry, bell_node);
+		if (!entry->waiter)
+			continue;
+		left--;
+		nr += entry->nr;
+		if (wake_entry(entry) && ++woken == max_wake)
+			break;
+		if (nr < SHMCHAN_RING_BATCH)
+			continue;
+		nr = 0;
+		list_add_tail(&mark.bell_node, next);
+		publish_waiters(bell);
+		spin_unlock(&bell->lock);
+		cond_resched();
+		spin_lock(&bell->lock);
+		next = mark.bell_node.next;
+		list_del(&mark.bell_node);
 	}
 	publish_waiters(bell);
 	spin_unlock(&bell->lock);
@@ -232,7 +258,6 @@ static void sub_free(struct shmchan_sub *sub)
 
 	spin_lock(&bell->lock);
 	list_del(&sub->bell_node);
-	bell->nr_subs--;
 	if (sub->armed) {
 		bell->nr_armed--;
 		publish_waiters(bell);
@@ -305,7 +330,10 @@ static int make_cond(struct shmchan_cond *cond,
 
 #define SHMCHAN_WAIT_RIGHTS	(SHMCHAN_RIGHT_WAIT | SHMCHAN_RIGHT_MAP_READ)
 
-/* The place in a queue for an element that cannot share the last one's. */
+/*
+ * The place in a queue for element @i, which is not obviously like the last
+ * one; by another number of the same file it may still be.
+ */
 static int make_entry(struct shmchan_waiter *waiter, struct file *file, u32 i,
 		      const struct shmchan_wait_elem *elem)
 {
@@ -337,7 +365,14 @@ static int make_entry(struct shmchan_waiter *waiter, struct file *file, u32 i,
 		return ret;
 	entry->member = member;
 	entry->bell = get_bell(member, elem->doorbell);
-	return PTR_ERR_OR_ZERO(entry->bell);
+	if (IS_ERR(entry->bell))
+		return PTR_ERR(entry->bell);
+	if (i && entry[-1].member == member && entry[-1].bell == entry->bell) {
+		waiter->nr_entries--;
+		if (entry->file)
+			fput(entry->file);
+	}
+	return 0;
 }
 
 static int make_waiter(struct shmchan_waiter *waiter, struct file *file,
@@ -388,6 +423,8 @@ static void dequeue_entry(struct shmchan_wait_entry *entry)
 
 	spin_lock(&member->lock);
 	list_del(&entry->member_node);
+	if (bell->owner == SHMCHAN_SLOT_SHARED)
+		member->nr_shared -= entry->nr;
 	spin_unlock(&member->lock);
 }
 
@@ -395,20 +432,26 @@ static int enqueue_entry(struct shmchan_wait_entry *entry)
 {
 	struct shmchan_member *member = entry->member;
 	struct shmchan_bell *bell = entry->bell;
+	bool shared = bell->owner == SHMCHAN_SLOT_SHARED;
 	int ret = 0;
 
 	spin_lock(&member->lock);
 	/* Pairs with shmchan_bells_end(): ENDED is set before it looks. */
 	if (READ_ONCE(member->state) != SHMCHAN_BOUND)
 		ret = -ESTALE;
-	else
+	else if (shared && member->nr_shared + entry->nr > SHMCHAN_MAX_SHARED)
+		ret = -EUSERS;
+	if (!ret) {
 		list_add(&entry->member_node, &member->waits);
+		if (shared)
+			member->nr_shared += entry->nr;
+	}
 	spin_unlock(&member->lock);
 	if (ret)
 		return ret;
 
 	spin_lock(&bell->lock);
-	if (bell->nr_waits + bell->nr_subs >= SHMCHAN_MAX_WAITERS) {
+	if (!shared && bell->nr_waits >= SHMCHAN_MAX_WAITERS) {
 		ret = -EUSERS;
 	} else {
 		list_add_tail(&entry->bell_node, &bell->waits);
@@ -589,8 +632,10 @@ static int ring_set(const struct shmchan_member *member,
 		if (set[i] == SHMCHAN_DOORBELL_MEMBERS)
 			return -EACCES;
 	}
-	for (i = 0; i < r->nr_doorbells; i++)
+	for (i = 0; i < r->nr_doorbells; i++) {
 		woken += do_ring(member, set[i], r->max_wake);
+		cond_resched();
+	}
 	return woken;
 }
 
@@ -722,12 +767,13 @@ static int do_arm(struct shmchan_member *member, const struct shmchan_arm *a,
 	 * producer's, between its store and its load of the count.
 	 */
 	smp_mb();
-	for (i = 0; i < a->nr_elems; i++) {
-		if (cond_changed(&conds[i])) {
-			set_armed(member, a->doorbell, false);
+	/*
+	 * It stays armed: another thread of the member may count on that, and
+	 * one ring too many is all it costs.
+	 */
+	for (i = 0; i < a->nr_elems; i++)
+		if (cond_changed(&conds[i]))
 			return -EAGAIN;
-		}
-	}
 	return 0;
 }
 
@@ -798,19 +844,13 @@ static int add_sub(struct shmchan_member *member, struct shmchan_bell *bell,
 	if (ret)
 		goto out;
 
+	/* One for each member at most, so the doorbell needs no bound. */
 	spin_lock(&bell->lock);
-	if (bell->nr_waits + bell->nr_subs >= SHMCHAN_MAX_WAITERS) {
-		ret = -EUSERS;
-	} else {
-		list_add_tail(&sub->bell_node, &bell->subs);
-		bell->nr_subs++;
-		sub->seen = bell->seq;
-	}
+	list_add_tail(&sub->bell_node, &bell->subs);
+	sub->seen = bell->seq;
 	spin_unlock(&bell->lock);
-	if (!ret) {
-		list_add_tail(&sub->member_node, &member->subs);
-		member->nr_subs++;
-	}
+	list_add_tail(&sub->member_node, &member->subs);
+	member->nr_subs++;
 out:
 	spin_unlock(&member->lock);
 	if (ret)

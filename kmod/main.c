@@ -234,22 +234,14 @@ static struct miscdevice shmchan_device = {
 
 static int __init shmchan_init(void)
 {
-	int ret;
-
-	ret = shmchan_names_init();
-	if (ret)
-		return ret;
-	ret = misc_register(&shmchan_device);
-	if (ret)
-		shmchan_names_exit();
-	return ret;
+	return misc_register(&shmchan_device);
 }
 
 static void __exit shmchan_exit(void)
 {
 	misc_deregister(&shmchan_device);
 	shmchan_members_exit();
-	shmchan_names_exit();
+	shmchan_memory_exit();
 }
 
 module_init(shmchan_init);

@@ -100,6 +100,7 @@ struct shmchan_member *shmchan_member_new(struct shmchan_region *region,
 		return NULL;
 	member->region = region;
 	member->rights = rights;
+	member->map_start = U64_MAX;
 	spin_lock_init(&member->lock);
 	INIT_LIST_HEAD(&member->mm_node);
 	INIT_LIST_HEAD(&member->waits);
@@ -172,8 +173,6 @@ static int fence_windows(struct shmchan_region *region, u32 slot)
 		if (w->slot == slot)
 			ret = shmchan_memory_fence(region, w->offset,
 						   w->length);
-		if (fatal_signal_pending(current))
-			ret = -EINTR;
 	}
 	return ret;
 }
@@ -347,7 +346,7 @@ static void shmchan_member_end(struct shmchan_member *member, u32 how)
 	    SHMCHAN_BOUND)
 		return;
 	if (how != SHMCHAN_SLOT_DIED && atomic_read(&member->nr_vmas))
-		shmchan_memory_unmap(region);
+		shmchan_memory_unmap(member);
 	shmchan_bells_end(member);
 	seat_release(member, how);
 	shmchan_bell_ring(&region->bells[SHMCHAN_DOORBELL_MEMBERS], 0);
@@ -425,7 +424,11 @@ static void fill_identity(struct shmchan_identity *id,
 		return;
 	id->generation = holder->generation;
 	id->state = holder->state;
-	id->pid = pid_vnr(pid);
+	/* The number of one that is gone may be a stranger's by now. */
+	rcu_read_lock();
+	if (pid_task(pid, PIDTYPE_TGID))
+		id->pid = pid_vnr(pid);
+	rcu_read_unlock();
 	id->uid = from_kuid_munged(current_user_ns(), holder->uid);
 	id->gid = from_kgid_munged(current_user_ns(), holder->gid);
 }

@@ -12,6 +12,9 @@
  * the region's life: migration, splitting and reclaim all fail their test of
  * the count.  The other settings of the mapping only make them fail early.
  *
+ * Somebody may still pin pages of a region that is gone.  What is pinned stays
+ * charged to its user, until a look every now and then finds it let go.
+ *
  * Who may map what is decided twice.  ->mmap decides by rights and windows.
  * ->fault decides whether the member still lives, under the folio lock, and
  * returns with it held; the core installs the entry and unlocks.  So whoever
@@ -33,6 +36,7 @@
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "shmchan.h"
@@ -48,8 +52,17 @@
 /* Enough reclaim to be fair, no OOM killer, no log line. */
 #define SHMCHAN_GFP		(GFP_USER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
+/* How often to look whether what outlived its region has been let go. */
+#define SHMCHAN_PINNED_PERIOD	HZ
+
 static struct vfsmount *shmchan_mnt;
 static int shmchan_mnt_count;
+
+static void shmchan_pinned_work(struct work_struct *work);
+
+static DEFINE_MUTEX(pinned_lock);	/* pinned_regions */
+static LIST_HEAD(pinned_regions);	/* struct shmchan_region by pinned_node */
+static DECLARE_DELAYED_WORK(pinned_work, shmchan_pinned_work);
 
 #ifdef SHMCHAN_TEST_HOOKS
 static unsigned int fault_delay_ms;
@@ -92,19 +105,93 @@ static const struct address_space_operations shmchan_aops = {
 	.migrate_folio	= shmchan_migrate_folio,
 };
 
+/*
+ * Free what only we still refer to of a region that is gone: nobody can get
+ * another reference to it any more.  Its folios, out of the page cache, are
+ * chained by their private word.  Returns whether something is left.
+ */
+static bool shmchan_free_folios(struct shmchan_region *region)
+{
+	struct folio **link = &region->folios;
+	struct folio *folio;
+	u64 nr = 0;
+
+	while ((folio = *link)) {
+		if (folio_ref_count(folio) != 1) {
+			link = (struct folio **)&folio->private;
+			continue;
+		}
+		*link = folio->private;
+		folio->private = NULL;
+		nr += folio_nr_pages(folio);
+		folio_put(folio);
+		cond_resched();
+	}
+	if (region->folios)
+		shmchan_quota_uncharge(region, nr);
+	return region->folios;
+}
+
+static void shmchan_pinned_work(struct work_struct *work)
+{
+	struct shmchan_region *region, *next;
+
+	mutex_lock(&pinned_lock);
+	list_for_each_entry_safe(region, next, &pinned_regions, pinned_node) {
+		if (shmchan_free_folios(region))
+			continue;
+		list_del(&region->pinned_node);
+		shmchan_region_free(region);
+	}
+	if (!list_empty(&pinned_regions))
+		schedule_delayed_work(&pinned_work, SHMCHAN_PINNED_PERIOD);
+	mutex_unlock(&pinned_lock);
+}
+
+/**
+ * shmchan_memory_exit - leave what is still pinned to those who pin it
+ */
+void shmchan_memory_exit(void)
+{
+	struct shmchan_region *region, *next;
+	struct folio *folio;
+
+	/* No file is left, so nothing is added any more. */
+	cancel_delayed_work_sync(&pinned_work);
+	list_for_each_entry_safe(region, next, &pinned_regions, pinned_node) {
+		while ((folio = region->folios)) {
+			region->folios = folio->private;
+			folio->private = NULL;
+			folio_put(folio);
+		}
+		list_del(&region->pinned_node);
+		shmchan_region_free(region);
+	}
+}
+
 static void shmchan_evict_inode(struct inode *inode)
 {
 	struct shmchan_region *region = inode->i_private;
 	unsigned long index;
 	struct folio *folio;
 
-	/* Ours first; truncation then drops the page cache's, the last. */
-	xa_for_each(&inode->i_data.i_pages, index, folio)
-		folio_put(folio);
+	xa_for_each(&inode->i_data.i_pages, index, folio) {
+		folio->private = region->folios;
+		region->folios = folio;
+	}
+	/* Drops the page cache's references; ours are left, and pins. */
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
-	if (region)
+	if (!region)
+		return;
+	if (!shmchan_free_folios(region)) {
 		shmchan_region_free(region);
+		return;
+	}
+	mutex_lock(&pinned_lock);
+	list_add_tail(&region->pinned_node, &pinned_regions);
+	schedule_delayed_work(&pinned_work, SHMCHAN_PINNED_PERIOD);
+	mutex_unlock(&pinned_lock);
 }
 
 static const struct super_operations shmchan_super_ops = {
@@ -151,6 +238,28 @@ static struct file_system_type shmchan_fs_type = {
 };
 
 /**
+ * shmchan_memory_pin - keep the file system that regions live in
+ *
+ * Whoever has a reference to a region's inode, and no file on it, needs a pin
+ * that is older than that reference: an inode does not keep its super block.
+ *
+ * Return: 0, to be undone by shmchan_memory_unpin(), or an error.
+ */
+int shmchan_memory_pin(void)
+{
+	return simple_pin_fs(&shmchan_fs_type, &shmchan_mnt,
+			     &shmchan_mnt_count);
+}
+
+/**
+ * shmchan_memory_unpin - undo shmchan_memory_pin()
+ */
+void shmchan_memory_unpin(void)
+{
+	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
+}
+
+/**
  * shmchan_memory_new - make a region that has no memory yet
  *
  * Return: a region, to be given to shmchan_memory_drop() or, once it has a
@@ -167,7 +276,7 @@ struct shmchan_region *shmchan_memory_new(void)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&region->seat_lock);
 
-	ret = simple_pin_fs(&shmchan_fs_type, &shmchan_mnt, &shmchan_mnt_count);
+	ret = shmchan_memory_pin();
 	if (ret)
 		goto err_free;
 	inode = alloc_anon_inode(shmchan_mnt->mnt_sb);
@@ -192,7 +301,7 @@ struct shmchan_region *shmchan_memory_new(void)
 	return region;
 
 err_unpin:
-	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
+	shmchan_memory_unpin();
 err_free:
 	kfree(region);
 	return ERR_PTR(ret);
@@ -206,7 +315,7 @@ void shmchan_memory_drop(struct shmchan_region *region)
 {
 	iput(region->inode);
 	/* Not in evict_inode: this may end the file system under it. */
-	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
+	shmchan_memory_unpin();
 }
 
 static struct folio *shmchan_add_folio(struct address_space *mapping,
@@ -337,7 +446,7 @@ struct file *shmchan_memory_file(struct shmchan_region *region, u32 rights)
 	if (!member)
 		return ERR_PTR(-ENOMEM);
 	/* Each file holds a pin; it goes in ->release, before the mount's. */
-	ret = simple_pin_fs(&shmchan_fs_type, &shmchan_mnt, &shmchan_mnt_count);
+	ret = shmchan_memory_pin();
 	if (ret)
 		goto err_free;
 	/* alloc_file_pseudo() does not take the reference that fput() drops. */
@@ -354,18 +463,10 @@ struct file *shmchan_memory_file(struct shmchan_region *region, u32 rights)
 
 err_unpin:
 	module_put(THIS_MODULE);
-	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
+	shmchan_memory_unpin();
 err_free:
 	kfree(member);
 	return ERR_PTR(ret);
-}
-
-/**
- * shmchan_memory_unpin - what the release of a file still has to give back
- */
-void shmchan_memory_unpin(void)
-{
-	simple_release_fs(&shmchan_mnt, &shmchan_mnt_count);
 }
 
 static struct folio *shmchan_folio(const struct shmchan_region *region,
@@ -417,35 +518,38 @@ int shmchan_memory_area(const struct shmchan_region *region, u64 start,
 	return -EINVAL;
 }
 
-/* A gap in the page cache (between areas) is stepped over. */
-static pgoff_t shmchan_next_folio(const struct shmchan_region *region,
-				  pgoff_t index, struct folio **folio)
-{
-	unsigned long found = index;
-
-	*folio = xa_find(&region->inode->i_mapping->i_pages, &found, ULONG_MAX,
-			 XA_PRESENT);
-	return *folio ? folio_next_index(*folio) : 0;
-}
-
 /**
  * shmchan_memory_unmap - take away what a member that has ended still maps
- * @region: the region; member->state is ENDED already
+ * @member: in state ENDED
  *
- * Everybody else's mappings go too, and come back by faults.
+ * Of everything from the first to the last byte that it ever mapped; other
+ * members' mappings there go too, and come back by faults.
  */
-void shmchan_memory_unmap(struct shmchan_region *region)
+void shmchan_memory_unmap(struct shmchan_member *member)
 {
+	struct address_space *mapping = member->region->inode->i_mapping;
+	u64 start = READ_ONCE(member->map_start);
+	u64 end = READ_ONCE(member->map_end);
+	unsigned long index = start >> PAGE_SHIFT;
 	struct folio *folio;
-	pgoff_t index = 0;
 
-	while ((index = shmchan_next_folio(region, index, &folio))) {
+	/* Gaps between areas have no folios, and are stepped over. */
+	while (index < end >> PAGE_SHIFT &&
+	       (folio = xa_find(&mapping->i_pages, &index,
+				(end >> PAGE_SHIFT) - 1, XA_PRESENT))) {
 		/* Pairs with the folio lock in shmchan_fault(): see above. */
 		folio_lock(folio);
 		folio_unlock(folio);
+		index = folio_next_index(folio);
 		cond_resched();
 	}
-	unmap_mapping_range(region->inode->i_mapping, 0, 0, 1);
+	unmap_mapping_range(mapping, start, end - start, 1);
+}
+
+/* Does nobody but us and the page cache refer to it?  It is locked. */
+static bool shmchan_unpinned(struct folio *folio)
+{
+	return folio_ref_count(folio) == 1 + folio_nr_pages(folio);
 }
 
 /**
@@ -455,29 +559,36 @@ void shmchan_memory_unmap(struct shmchan_region *region)
  * @length: in bytes, the same
  *
  * Its last holder has ended, so no address space maps it writable any more;
- * but I/O may still hold pins on it.  Unmap each folio from all, and look
- * whether any reference is left beside ours and the page cache's.
+ * but I/O may still hold pins on it.  Unmap it from all, and look whether any
+ * reference to its folios is left beside ours and the page cache's.
  *
- * Return: 0, or -EBUSY if there is one.
+ * Return: 0, -EBUSY if there is one, or -EINTR after a fatal signal.
  */
 int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length)
 {
+	struct address_space *mapping = region->inode->i_mapping;
 	pgoff_t index = start >> PAGE_SHIFT;
 	pgoff_t end = (start + length) >> PAGE_SHIFT;
 	struct folio *folio;
 	int ret = 0;
 
+	/* All at once: each call walks every mapping of the range. */
+	unmap_mapping_range(mapping, start, length, 1);
 	while (index < end && !ret) {
 		folio = shmchan_folio(region, index);
 		/* Nobody maps it anew while we hold the lock. */
 		folio_lock(folio);
-		unmap_mapping_range(region->inode->i_mapping,
-				    (loff_t)index << PAGE_SHIFT,
-				    folio_size(folio), 1);
-		if (folio_ref_count(folio) != 1 + folio_nr_pages(folio))
+		/* A reader may have, since: then once more, this one. */
+		if (!shmchan_unpinned(folio))
+			unmap_mapping_range(mapping,
+					    (loff_t)index << PAGE_SHIFT,
+					    folio_size(folio), 1);
+		if (!shmchan_unpinned(folio))
 			ret = -EBUSY;
 		folio_unlock(folio);
 		index = folio_next_index(folio);
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
 		cond_resched();
 	}
 	return ret;
@@ -599,9 +710,15 @@ int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma)
 	shmchan_vm_flags_mod(vma, set, clear);
 	vma->vm_ops = &shmchan_vm_ops;
 
+	/* All mappings of a member are made under one mmap_lock. */
+	if (start < member->map_start)
+		WRITE_ONCE(member->map_start, start);
+	if (start + length > member->map_end)
+		WRITE_ONCE(member->map_end, start + length);
 	/*
 	 * Pairs with shmchan_member_end(), which sets the state and then reads
-	 * nr_vmas: if it saw no mapping, we see its state.
+	 * nr_vmas: if it saw no mapping, we see its state; and if it saw ours,
+	 * it sees the range as well.
 	 */
 	atomic_inc(&member->nr_vmas);
 	smp_mb__after_atomic();	/* the store of nr_vmas, the load of state */

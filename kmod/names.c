@@ -7,11 +7,15 @@
  * the call: as System V IPC does.  The name entry, not the region, holds the
  * namespace, and it goes when the last member bound from that namespace ends;
  * so a region that was passed on keeps no dead container's namespace alive.
+ *
+ * Each namespace that has names has a table of its own, so that neither what
+ * a caller is told nor how long that takes says anything about others.
  */
 
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/file.h>
+#include <linux/hashtable.h>
 #include <linux/ipc_namespace.h>
 #include <linux/nsproxy.h>
 #include <linux/proc_ns.h>
@@ -26,69 +30,124 @@
 #define SHMCHAN_LIST_MAX	1024
 
 /**
- * struct shmchan_name_key - what names are looked up by
- * @ns: the IPC namespace
- * @name: padded with zeros
+ * struct shmchan_space - the names of one IPC namespace
+ * @node: in spaces
+ * @ns: the namespace, a reference
+ * @names: struct shmchan_name by name
+ * @by_id: the same by id, in the order of creation
+ * @next_id: where to look for a free one
+ * @nr_names: how many there are; the last one frees this
+ *
+ * Protected by names_lock.
  */
-struct shmchan_name_key {
+struct shmchan_space {
+	struct hlist_node node;
 	struct ns_common *ns;
-	char name[SHMCHAN_NAME_LEN];
+	struct rhashtable names;
+	struct xarray by_id;
+	u32 next_id;
+	u32 nr_names;
 };
 
 /**
  * struct shmchan_name - a name of a region in a namespace
- * @node: in names
- * @key: its namespace, a reference, and name
+ * @node: in space->names
+ * @name: padded with zeros
+ * @space: whose it is
  * @region: good while @users is not 0: each of them has a file
  * @users: members and the creator's capability that keep the name
- * @id: its place in the order of creation, and its index in names_by_id
+ * @id: its index in space->by_id
  *
  * Protected by names_lock.
  */
 struct shmchan_name {
 	struct rhash_head node;
-	struct shmchan_name_key key;
+	char name[SHMCHAN_NAME_LEN];
+	struct shmchan_space *space;
 	struct shmchan_region *region;
 	u32 users;
 	u32 id;
 };
 
 static const struct rhashtable_params names_params = {
-	.key_len	= sizeof(struct shmchan_name_key),
-	.key_offset	= offsetof(struct shmchan_name, key),
+	.key_len	= SHMCHAN_NAME_LEN,
+	.key_offset	= offsetof(struct shmchan_name, name),
 	.head_offset	= offsetof(struct shmchan_name, node),
 	.automatic_shrinking = true,
 };
 
 static DEFINE_MUTEX(names_lock);	/* all below, and shmchan_region.name */
-static struct rhashtable names;
-static DEFINE_XARRAY_FLAGS(names_by_id, XA_FLAGS_ALLOC1);
-static u32 names_next_id;
-
-int shmchan_names_init(void)
-{
-	return rhashtable_init(&names, &names_params);
-}
-
-void shmchan_names_exit(void)
-{
-	/* Every name has a file behind it, which holds the module. */
-	WARN_ON(!xa_empty(&names_by_id));
-	rhashtable_destroy(&names);
-}
+static DEFINE_HASHTABLE(spaces, 8);
 
 static struct ns_common *current_ipc(void)
 {
 	return &current->nsproxy->ipc_ns->ns;
 }
 
-static struct shmchan_name *find_name(const char *name)
+/* The names of the caller's namespace, or NULL if it has none. */
+static struct shmchan_space *find_space(void)
 {
-	struct shmchan_name_key key = { .ns = current_ipc() };
+	struct ns_common *ns = current_ipc();
+	struct shmchan_space *space;
 
 	lockdep_assert_held(&names_lock);
-	strscpy(key.name, name, sizeof(key.name));
-	return rhashtable_lookup_fast(&names, &key, names_params);
+	hash_for_each_possible(spaces, space, node, (unsigned long)ns)
+		if (space->ns == ns)
+			return space;
+	return NULL;
+}
+
+static struct shmchan_space *make_space(void)
+{
+	struct ns_common *ns = current_ipc();
+	struct shmchan_space *space;
+
+	lockdep_assert_held(&names_lock);
+	space = kzalloc(sizeof(*space), GFP_KERNEL_ACCOUNT);
+	if (!space)
+		return NULL;
+	if (rhashtable_init(&space->names, &names_params)) {
+		kfree(space);
+		return NULL;
+	}
+	xa_init_flags(&space->by_id, XA_FLAGS_ALLOC1);
+	space->ns = ns->ops->get(current);
+	hash_add(spaces, &space->node, (unsigned long)ns);
+	return space;
+}
+
+/*
+ * If it has no names left, take a space out of the table: the caller gives it
+ * to free_space() once it has let go of names_lock.
+ */
+static struct shmchan_space *unhash_space(struct shmchan_space *space)
+{
+	lockdep_assert_held(&names_lock);
+	if (space->nr_names)
+		return NULL;
+	hash_del(&space->node);
+	return space;
+}
+
+static void free_space(struct shmchan_space *space)
+{
+	struct ns_common *ns;
+
+	if (!space)
+		return;
+	ns = space->ns;
+	rhashtable_destroy(&space->names);
+	ns->ops->put(ns);
+	kfree(space);
+}
+
+/* @name is padded with zeros. */
+static struct shmchan_name *find_name(const char *name)
+{
+	struct shmchan_space *space = find_space();
+
+	return space ? rhashtable_lookup_fast(&space->names, name,
+					      names_params) : NULL;
 }
 
 /**
@@ -144,40 +203,50 @@ int shmchan_name_free(const char *name)
  */
 int shmchan_name_add(struct shmchan_member *creator, const char *name)
 {
-	struct ns_common *ns = current_ipc();
+	struct shmchan_space *space, *empty;
 	struct shmchan_name *entry;
 	int ret;
 
 	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
 	if (!entry)
 		return -ENOMEM;
-	entry->key.ns = ns->ops->get(current);
-	if (!entry->key.ns) {
-		kfree(entry);
-		return -ENOMEM;
-	}
-	strscpy(entry->key.name, name, sizeof(entry->key.name));
+	memcpy(entry->name, name, sizeof(entry->name));
 	entry->region = creator->region;
 	entry->users = 1;
 
 	mutex_lock(&names_lock);
-	ret = xa_alloc_cyclic(&names_by_id, &entry->id, entry, xa_limit_31b,
-			      &names_next_id, GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
+	space = find_space();
+	if (!space)
+		space = make_space();
+	if (!space) {
+		ret = -ENOMEM;
 		goto err_unlock;
-	ret = rhashtable_lookup_insert_fast(&names, &entry->node, names_params);
+	}
+	entry->space = space;
+	ret = xa_alloc_cyclic(&space->by_id, &entry->id, entry, xa_limit_31b,
+			      &space->next_id, GFP_KERNEL_ACCOUNT);
+	if (ret < 0)
+		goto err_space;
+	ret = rhashtable_lookup_insert_fast(&space->names, &entry->node,
+					    names_params);
 	if (ret)
 		goto err_erase;
+	space->nr_names++;
 	creator->name = entry;
 	creator->region->name = entry;
 	mutex_unlock(&names_lock);
 	return 0;
 
 err_erase:
-	xa_erase(&names_by_id, entry->id);
+	xa_erase(&space->by_id, entry->id);
+err_space:
+	empty = unhash_space(space);
+	mutex_unlock(&names_lock);
+	free_space(empty);
+	kfree(entry);
+	return ret;
 err_unlock:
 	mutex_unlock(&names_lock);
-	ns->ops->put(entry->key.ns);
 	kfree(entry);
 	return ret;
 }
@@ -192,7 +261,7 @@ void shmchan_name_hold(struct shmchan_member *member)
 
 	mutex_lock(&names_lock);
 	entry = member->region->name;
-	if (!member->name && entry && entry->key.ns == current_ipc()) {
+	if (!member->name && entry && entry->space->ns == current_ipc()) {
 		entry->users++;
 		member->name = entry;
 	}
@@ -205,8 +274,8 @@ void shmchan_name_hold(struct shmchan_member *member)
  */
 void shmchan_name_put(struct shmchan_member *member)
 {
+	struct shmchan_space *empty;
 	struct shmchan_name *entry;
-	struct ns_common *ns;
 
 	mutex_lock(&names_lock);
 	entry = member->name;
@@ -216,12 +285,14 @@ void shmchan_name_put(struct shmchan_member *member)
 		return;
 	}
 	entry->region->name = NULL;
-	xa_erase(&names_by_id, entry->id);
-	rhashtable_remove_fast(&names, &entry->node, names_params);
+	xa_erase(&entry->space->by_id, entry->id);
+	rhashtable_remove_fast(&entry->space->names, &entry->node,
+			       names_params);
+	entry->space->nr_names--;
+	empty = unhash_space(entry->space);
 	mutex_unlock(&names_lock);
-
-	ns = entry->key.ns;
-	ns->ops->put(ns);
+	free_space(empty);
+	/* Lookups are under names_lock: no grace period is needed. */
 	kfree(entry);
 }
 
@@ -289,6 +360,30 @@ out:
 	return ret ? ERR_PTR(ret) : region;
 }
 
+/* A capability for the region of that name. */
+static struct file *open_name(const struct shmchan_open *o, const char *name)
+{
+	struct shmchan_region *region;
+	struct file *file;
+	int ret;
+
+	/* The last file may be closed as soon as we have the inode. */
+	ret = shmchan_memory_pin();
+	if (ret)
+		return ERR_PTR(ret);
+	region = get_region(o, name);
+	if (IS_ERR(region)) {
+		file = ERR_CAST(region);
+		goto out;
+	}
+	file = shmchan_memory_file(region, o->rights);
+	if (IS_ERR(file))
+		iput(region->inode);
+out:
+	shmchan_memory_unpin();
+	return file;
+}
+
 /**
  * shmchan_open_ioctl - SHMCHAN_IOC_OPEN
  * @call: the call
@@ -300,7 +395,6 @@ int shmchan_open_ioctl(struct shmchan_call *call)
 	struct shmchan_open *o = call->arg;
 	char name[SHMCHAN_NAME_LEN];
 	struct shmchan_member *member;
-	struct shmchan_region *region;
 	struct file *file;
 	int fd, ret;
 
@@ -320,14 +414,8 @@ int shmchan_open_ioctl(struct shmchan_call *call)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	region = get_region(o, name);
-	if (IS_ERR(region)) {
-		ret = PTR_ERR(region);
-		goto err_fd;
-	}
-	file = shmchan_memory_file(region, o->rights);
+	file = open_name(o, name);
 	if (IS_ERR(file)) {
-		iput(region->inode);
 		ret = PTR_ERR(file);
 		goto err_fd;
 	}
@@ -359,7 +447,7 @@ static void fill_entry(struct shmchan_list_entry *out,
 	struct shmchan_region *region = entry->region;
 
 	memset(out, 0, sizeof(*out));
-	memcpy(out->name, entry->key.name, sizeof(out->name));
+	memcpy(out->name, entry->name, sizeof(out->name));
 	out->data_size = region->data_size;
 	out->control_size = region->control_size;
 	out->uid = from_kuid_munged(current_user_ns(), region->uid);
@@ -380,12 +468,12 @@ static void fill_entry(struct shmchan_list_entry *out,
 int shmchan_list_ioctl(struct shmchan_call *call)
 {
 	struct shmchan_list *l = call->arg;
-	const struct ns_common *ns = current_ipc();
 	struct shmchan_list_entry __user *uentries =
 		u64_to_user_ptr(l->entries);
 	struct shmchan_list_entry out;
-	struct shmchan_name *entry;
 	unsigned long id = l->cursor;
+	struct shmchan_space *space;
+	struct shmchan_name *entry;
 	u32 nr = 0;
 
 	if (l->flags || l->entry_size != sizeof(out) || l->cursor > U32_MAX)
@@ -398,10 +486,9 @@ int shmchan_list_ioctl(struct shmchan_call *call)
 	while (nr < l->nr_entries) {
 		/* Let go in between: copying may fault and sleep for long. */
 		mutex_lock(&names_lock);
-		do {
-			entry = xa_find_after(&names_by_id, &id, ULONG_MAX,
-					      XA_PRESENT);
-		} while (entry && entry->key.ns != ns);
+		space = find_space();
+		entry = space ? xa_find_after(&space->by_id, &id, ULONG_MAX,
+					      XA_PRESENT) : NULL;
 		if (entry)
 			fill_entry(&out, entry);
 		mutex_unlock(&names_lock);

@@ -118,22 +118,26 @@ out:
 /**
  * shmchan_quota_uncharge - give back what a region held
  * @region: the region, charged or not
+ * @nr_pages: how much of it; with the last page the region no longer counts
  */
-void shmchan_quota_uncharge(struct shmchan_region *region)
+void shmchan_quota_uncharge(struct shmchan_region *region, u64 nr_pages)
 {
 	struct shmchan_user *user = region->user;
 
 	if (!user)
 		return;
 	mutex_lock(&quota_lock);
-	user->nr_pages -= region->nr_pages;
-	total_pages -= region->nr_pages;
-	if (!--user->nr_regions) {
-		hash_del(&user->node);
-		kfree(user);
+	user->nr_pages -= nr_pages;
+	total_pages -= nr_pages;
+	region->nr_pages -= nr_pages;
+	if (!region->nr_pages) {
+		region->user = NULL;
+		if (!--user->nr_regions) {
+			hash_del(&user->node);
+			kfree(user);
+		}
 	}
 	mutex_unlock(&quota_lock);
-	region->user = NULL;
 }
 
 /**

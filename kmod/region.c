@@ -230,8 +230,12 @@ static int make_region(struct shmchan_region *region,
 						      c->control_size);
 	region->status_size = SHMCHAN_STATUS_SIZE(c->nr_slots, c->nr_doorbells);
 
-	/* Before the arrays, which charge memory too. */
-	bytes = region->data_size + region->control_size + region->status_size;
+	/* What the kernel keeps about it counts as well; a page for the rest. */
+	bytes = region->data_size + region->control_size + region->status_size +
+		array_size(c->nr_slots, sizeof(struct shmchan_seat)) +
+		array_size(c->nr_doorbells + 1, sizeof(struct shmchan_bell)) +
+		array_size(c->nr_windows, sizeof(struct shmchan_window)) +
+		2 * PAGE_SIZE - 1;
 	ret = shmchan_quota_charge(region, bytes >> PAGE_SHIFT);
 	if (ret)
 		return ret;
@@ -267,7 +271,7 @@ void shmchan_region_free(struct shmchan_region *region)
 		put_pid(region->seats[i].cur.pid);
 		put_pid(region->seats[i].prev.pid);
 	}
-	shmchan_quota_uncharge(region);
+	shmchan_quota_uncharge(region, region->nr_pages);
 	kvfree(region->windows);
 	kvfree(region->bells);
 	kvfree(region->seats);

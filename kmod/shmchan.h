@@ -20,6 +20,7 @@
  *  shmchan_mm.lock     mutex: the list of its members
  *  member.read_lock    mutex: readers of events, so that none is lost on EFAULT
  *  names_lock          mutex: the name table, region.name, name.users
+ *  pinned_lock         mutex: regions that pins have outlived
  *  quota_lock          mutex: the table of users
  *  folio lock          a folio may be mapped: see memory.c
  *  member.lock         spinlock: its waits and subscriptions
@@ -56,7 +57,6 @@ struct shmchan_user;
  * @waits: struct shmchan_wait_entry of those who sleep in WAIT
  * @subs: struct shmchan_sub of those who subscribed
  * @nr_waits: length of @waits
- * @nr_subs: length of @subs
  * @nr_armed: how many of @subs are armed
  * @owner: the slot that may wait, or SHMCHAN_SLOT_SHARED; never changes
  * @seq: rings so far
@@ -67,7 +67,6 @@ struct shmchan_bell {
 	struct list_head waits;
 	struct list_head subs;
 	u32 nr_waits;
-	u32 nr_subs;
 	u32 nr_armed;
 	u32 owner;
 	u64 seq;
@@ -135,6 +134,8 @@ struct shmchan_seat {
  * @name: its entry in the name table, or NULL; names_lock
  * @user: whom its memory is charged to
  * @nr_pages: how much
+ * @folios: once the inode is evicted: what is not free yet, chained
+ * @pinned_node: the same: in pinned_regions
  *
  * What is not said to be protected never changes once the region can be seen.
  */
@@ -168,6 +169,9 @@ struct shmchan_region {
 
 	struct shmchan_user *user;
 	u64 nr_pages;
+
+	struct folio *folios;
+	struct list_head pinned_node;
 };
 
 /**
@@ -205,10 +209,13 @@ enum shmchan_member_state {
  * @mm_node: in mm->members; mm->lock
  * @name: the name that it keeps in the table, or NULL; names_lock
  * @nr_vmas: mappings of the file; see shmchan_member_end()
- * @lock: protects @waits, @subs, @nr_subs and shmchan_sub.seen
+ * @map_start: of all that was ever mapped; written under mmap_lock
+ * @map_end: the same
+ * @lock: protects @waits, @subs, @nr_subs, @nr_shared and shmchan_sub.seen
  * @waits: struct shmchan_wait_entry of its calls that sleep
  * @subs: struct shmchan_sub
  * @nr_subs: length of @subs
+ * @nr_shared: conditions that its @waits have on shared doorbells
  * @read_lock: one reader of events at a time
  * @poll: who polls the file
  */
@@ -222,11 +229,14 @@ struct shmchan_member {
 	struct list_head mm_node;
 	struct shmchan_name *name;
 	atomic_t nr_vmas;
+	u64 map_start;
+	u64 map_end;
 
 	spinlock_t lock;		/* waits, subs */
 	struct list_head waits;
 	struct list_head subs;
 	u32 nr_subs;
+	u32 nr_shared;
 	struct mutex read_lock;		/* one reader at a time */
 	wait_queue_head_t poll;
 };
@@ -255,11 +265,13 @@ struct shmchan_region *shmchan_memory_new(void);
 void shmchan_memory_drop(struct shmchan_region *region);
 int shmchan_memory_fill(struct shmchan_region *region);
 struct file *shmchan_memory_file(struct shmchan_region *region, u32 rights);
+int shmchan_memory_pin(void);
 void shmchan_memory_unpin(void);
+void shmchan_memory_exit(void);
 void *shmchan_memory_at(const struct shmchan_region *region, u64 offset);
 int shmchan_memory_area(const struct shmchan_region *region, u64 start,
 			u64 length);
-void shmchan_memory_unmap(struct shmchan_region *region);
+void shmchan_memory_unmap(struct shmchan_member *member);
 int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length);
 int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma);
 
@@ -269,8 +281,6 @@ int shmchan_query_ioctl(struct shmchan_call *call);
 void shmchan_region_free(struct shmchan_region *region);
 
 /* names.c: names, and who may open them */
-int shmchan_names_init(void);
-void shmchan_names_exit(void);
 int shmchan_name_check(u64 uptr, u32 len, char *name);
 int shmchan_name_free(const char *name);
 int shmchan_name_add(struct shmchan_member *creator, const char *name);
@@ -305,7 +315,7 @@ ssize_t shmchan_member_read(struct kiocb *iocb, struct iov_iter *to);
 
 /* quota.c: how much memory a user, and all, may hold */
 int shmchan_quota_charge(struct shmchan_region *region, u64 nr_pages);
-void shmchan_quota_uncharge(struct shmchan_region *region);
+void shmchan_quota_uncharge(struct shmchan_region *region, u64 nr_pages);
 void shmchan_quota_query(struct shmchan_query_device *query);
 
 #endif /* _SHMCHAN_H */

@@ -86,7 +86,8 @@
 #define SHMCHAN_MAX_WINDOWS	4096
 #define SHMCHAN_MAX_ELEMS	128
 #define SHMCHAN_MAX_SUBS	256	/* per member */
-#define SHMCHAN_MAX_WAITERS	1024	/* per doorbell */
+#define SHMCHAN_MAX_WAITERS	1024	/* per doorbell that a slot owns */
+#define SHMCHAN_MAX_SHARED	512	/* conditions of a member on shared ones */
 
 #define SHMCHAN_ALIGN_UP(x, a)	(((__u64)(x) + (a) - 1) & ~((__u64)(a) - 1))
 #define SHMCHAN_PAGE		4096ULL
@@ -207,7 +208,7 @@ enum {
  * @max_windows: out: bound on shmchan_create.nr_windows
  * @max_elems: out: bound on shmchan_wait.nr_elems
  * @max_subs: out: bound on the subscriptions of a member
- * @max_waiters: out: bound on the waiters of a doorbell
+ * @max_waiters: out: bound on the waiters of a doorbell that a slot owns
  * @user_limit: out: bytes the caller's uid may hold; ~0 where it is exempt
  * @user_bytes: out: bytes the caller's uid holds
  * @total_limit: out: bytes all may hold together
@@ -491,7 +492,8 @@ struct shmchan_query {
  * Binds the capability to the caller's address space, once in its life.
  *
  * EISCONN: it has joined already (or did once).  EBUSY: the slot is held, or
- * memory of its window is still pinned by I/O of an earlier holder.  EUSERS:
+ * memory of its window is still pinned, by I/O of an earlier holder or of
+ * somebody who may read it (the kernel cannot tell which).  EUSERS:
  * no slot is free.  EACCES: the slot is reserved for another user.  EINTR: a
  * fatal signal while waiting for the address space's lock.
  */
@@ -599,7 +601,8 @@ struct shmchan_wait_elem {
  * timeout and a signal that come at the same time.
  *
  * ETIMEDOUT: the deadline has passed.  EINTR: a signal (restarted as the
- * handler's SA_RESTART says).  EUSERS: the doorbell has its most waiters.
+ * handler's SA_RESTART says).  EUSERS: the doorbell has its most waiters, or
+ * it is a shared one and this member waits for too much on those.
  * ESTALE: a member of the elements ended meanwhile.  EBADF: an fd is not a
  * member's.
  */
@@ -670,7 +673,7 @@ struct shmchan_ring_wait {
  *
  * For whoever sleeps elsewhere (poll, epoll, io_uring): counts the member
  * among the waiters, so that producers ring, until the next ring.  Then looks
- * at the elements: EAGAIN if one has changed, and the member is not armed.
+ * at the elements: EAGAIN if one has changed; the member is armed all the same.
  * The contract is that of completion queues: drain, arm, drain again if
  * EAGAIN, sleep.
  *
@@ -697,7 +700,7 @@ struct shmchan_arm {
  * read(2) tells which and how often since the last read.
  *
  * EEXIST: subscribed already.  ENOENT: not subscribed.  EUSERS: the bound of
- * the member or of the doorbell.
+ * the member.
  */
 struct shmchan_subscribe {
 	__u32 size;
