@@ -934,25 +934,28 @@ __poll_t shmchan_member_poll(struct file *file, poll_table *table)
 	return mask;
 }
 
-/* Up to @max events that are pending; nothing is marked as seen yet. */
+/*
+ * Up to @max events that are pending, and what each doorbell's sequence number
+ * was; nothing is marked as seen yet.
+ */
 static u32 peek_events(struct shmchan_member *member,
-		       struct shmchan_event *events, u32 max)
+		       struct shmchan_event *events, u64 *seqs, u32 max)
 {
 	struct shmchan_sub *sub;
 	u32 nr = 0;
 
 	spin_lock(&member->lock);
 	list_for_each_entry(sub, &member->subs, member_node) {
-		u64 count = READ_ONCE(sub->bell->seq) - sub->seen;
-
 		if (nr == max)
 			break;
-		if (!count)
+		seqs[nr] = READ_ONCE(sub->bell->seq);
+		if (seqs[nr] == sub->seen)
 			continue;
-		events[nr++] = (struct shmchan_event) {
+		events[nr] = (struct shmchan_event) {
 			.doorbell = sub->doorbell,
-			.count = count,
+			.count = seqs[nr] - sub->seen,
 		};
+		nr++;
 	}
 	spin_unlock(&member->lock);
 	return nr;
@@ -960,7 +963,8 @@ static u32 peek_events(struct shmchan_member *member,
 
 /* The reader has them: read_lock kept others from taking them meanwhile. */
 static void mark_seen(struct shmchan_member *member,
-		      const struct shmchan_event *events, u32 nr)
+		      const struct shmchan_event *events, const u64 *seqs,
+		      u32 nr)
 {
 	struct shmchan_sub *sub;
 	u32 i;
@@ -968,8 +972,12 @@ static void mark_seen(struct shmchan_member *member,
 	spin_lock(&member->lock);
 	for (i = 0; i < nr; i++) {
 		sub = find_sub(member, events[i].doorbell);
-		if (sub)
-			sub->seen += events[i].count;
+		/* Not if it was ended and made anew: that has seen more. */
+		if (!sub || (s64)(seqs[i] - sub->seen) <= 0)
+			continue;
+		sub->seen = seqs[i];
+		/* Next time the others come first. */
+		list_move_tail(&sub->member_node, &member->subs);
 	}
 	spin_unlock(&member->lock);
 }
@@ -979,12 +987,14 @@ static void mark_seen(struct shmchan_member *member,
  * @iocb: of a member's file
  * @to: room for struct shmchan_event, as many as fit
  *
- * Return: bytes, or -EAGAIN, -EINVAL, -EFAULT, and what a member's calls give.
+ * Return: bytes, or -EAGAIN, -EINVAL, -EFAULT, -EINTR, and what a member's
+ * calls give.
  */
 ssize_t shmchan_member_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct shmchan_member *member = iocb->ki_filp->private_data;
 	struct shmchan_event events[SHMCHAN_FEW_EVENTS];
+	u64 seqs[SHMCHAN_FEW_EVENTS];
 	ssize_t done = 0;
 	int ret;
 	u32 nr;
@@ -995,11 +1005,13 @@ ssize_t shmchan_member_read(struct kiocb *iocb, struct iov_iter *to)
 	if (iov_iter_count(to) < sizeof(events[0]))
 		return -EINVAL;
 
-	mutex_lock(&member->read_lock);
+	/* Whoever holds it may sleep in a fault for as long as it likes. */
+	if (mutex_lock_interruptible(&member->read_lock))
+		return -EINTR;
 	do {
 		nr = min_t(size_t, iov_iter_count(to) / sizeof(events[0]),
 			   ARRAY_SIZE(events));
-		nr = peek_events(member, events, nr);
+		nr = peek_events(member, events, seqs, nr);
 		if (!nr)
 			break;
 		if (copy_to_iter(events, nr * sizeof(events[0]), to) !=
@@ -1007,7 +1019,7 @@ ssize_t shmchan_member_read(struct kiocb *iocb, struct iov_iter *to)
 			ret = -EFAULT;
 			break;
 		}
-		mark_seen(member, events, nr);
+		mark_seen(member, events, seqs, nr);
 		done += nr * sizeof(events[0]);
 	} while (nr == ARRAY_SIZE(events));
 	mutex_unlock(&member->read_lock);

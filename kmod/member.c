@@ -16,6 +16,7 @@
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
@@ -63,12 +64,20 @@ static const struct mmu_notifier_ops shmchan_mm_ops = {
 
 static struct shmchan_mm *shmchan_mm_get(struct mm_struct *mm)
 {
-	struct mmu_notifier *mn;
+	struct mmu_notifier *mn = ERR_PTR(-EINTR);
+	sigset_t block, old;
 
-	if (mmap_write_lock_killable(mm))
-		return ERR_PTR(-EINTR);
-	mn = mmu_notifier_get_locked(&shmchan_mm_ops, mm);
-	mmap_write_unlock(mm);
+	/*
+	 * mm_take_all_locks() gives up at any pending signal, so a profiler's
+	 * timer could keep a process from ever joining: only a fatal one counts.
+	 */
+	siginitsetinv(&block, sigmask(SIGKILL));
+	sigprocmask(SIG_BLOCK, &block, &old);
+	if (!mmap_write_lock_killable(mm)) {
+		mn = mmu_notifier_get_locked(&shmchan_mm_ops, mm);
+		mmap_write_unlock(mm);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (IS_ERR(mn))
 		return ERR_CAST(mn);
 	return container_of(mn, struct shmchan_mm, mn);
@@ -206,6 +215,8 @@ static int seat_claim(struct shmchan_member *member, u32 slot, u32 flags)
 		seat->cur.state = was;
 		seat_publish(region, seat, 0);
 		spin_unlock(&region->seat_lock);
+		/* Somebody may have seen CLAIMING and wait for its end. */
+		shmchan_bell_ring(&region->bells[SHMCHAN_DOORBELL_MEMBERS], 0);
 		return ret;
 	}
 	old = seat->prev.pid;

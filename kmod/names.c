@@ -19,11 +19,11 @@
 #include <linux/ipc_namespace.h>
 #include <linux/nsproxy.h>
 #include <linux/proc_ns.h>
+#include <linux/rbtree.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
-#include <linux/xarray.h>
 
 #include "shmchan.h"
 
@@ -35,7 +35,7 @@
  * @ns: the namespace, a reference
  * @names: struct shmchan_name by name
  * @by_id: the same by id, in the order of creation
- * @next_id: where to look for a free one
+ * @last_id: the newest one's
  * @nr_names: how many there are; the last one frees this
  *
  * Protected by names_lock.
@@ -44,8 +44,8 @@ struct shmchan_space {
 	struct hlist_node node;
 	struct ns_common *ns;
 	struct rhashtable names;
-	struct xarray by_id;
-	u32 next_id;
+	struct rb_root by_id;
+	u64 last_id;
 	u32 nr_names;
 };
 
@@ -56,7 +56,8 @@ struct shmchan_space {
  * @space: whose it is
  * @region: good while @users is not 0: each of them has a file
  * @users: members and the creator's capability that keep the name
- * @id: its index in space->by_id
+ * @id_node: in space->by_id
+ * @id: its number there, never used again
  *
  * Protected by names_lock.
  */
@@ -66,7 +67,8 @@ struct shmchan_name {
 	struct shmchan_space *space;
 	struct shmchan_region *region;
 	u32 users;
-	u32 id;
+	struct rb_node id_node;
+	u64 id;
 };
 
 static const struct rhashtable_params names_params = {
@@ -97,12 +99,11 @@ static struct shmchan_space *find_space(void)
 	return NULL;
 }
 
+/* For the caller's namespace, and not in the table yet. */
 static struct shmchan_space *make_space(void)
 {
-	struct ns_common *ns = current_ipc();
 	struct shmchan_space *space;
 
-	lockdep_assert_held(&names_lock);
 	space = kzalloc(sizeof(*space), GFP_KERNEL_ACCOUNT);
 	if (!space)
 		return NULL;
@@ -110,10 +111,43 @@ static struct shmchan_space *make_space(void)
 		kfree(space);
 		return NULL;
 	}
-	xa_init_flags(&space->by_id, XA_FLAGS_ALLOC1);
-	space->ns = ns->ops->get(current);
-	hash_add(spaces, &space->node, (unsigned long)ns);
+	space->by_id = RB_ROOT;
+	space->ns = current_ipc()->ops->get(current);
 	return space;
+}
+
+/* Ids only grow, so a new one is the rightmost. */
+static void add_id(struct shmchan_space *space, struct shmchan_name *entry)
+{
+	struct rb_node **link = &space->by_id.rb_node;
+	struct rb_node *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = &parent->rb_right;
+	}
+	entry->id = ++space->last_id;
+	rb_link_node(&entry->id_node, parent, link);
+	rb_insert_color(&entry->id_node, &space->by_id);
+}
+
+/* The oldest name that is newer than @id. */
+static struct shmchan_name *next_id(const struct shmchan_space *space, u64 id)
+{
+	struct rb_node *node = space->by_id.rb_node;
+	struct shmchan_name *entry, *next = NULL;
+
+	lockdep_assert_held(&names_lock);
+	while (node) {
+		entry = rb_entry(node, struct shmchan_name, id_node);
+		if (entry->id > id) {
+			next = entry;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return next;
 }
 
 /*
@@ -203,7 +237,7 @@ int shmchan_name_free(const char *name)
  */
 int shmchan_name_add(struct shmchan_member *creator, const char *name)
 {
-	struct shmchan_space *space, *empty;
+	struct shmchan_space *space, *spare = NULL;
 	struct shmchan_name *entry;
 	int ret;
 
@@ -214,40 +248,40 @@ int shmchan_name_add(struct shmchan_member *creator, const char *name)
 	entry->region = creator->region;
 	entry->users = 1;
 
+	/* Nothing is allocated under the lock, which is everybody's. */
 	mutex_lock(&names_lock);
 	space = find_space();
-	if (!space)
-		space = make_space();
 	if (!space) {
-		ret = -ENOMEM;
-		goto err_unlock;
+		mutex_unlock(&names_lock);
+		spare = make_space();
+		if (!spare) {
+			kfree(entry);
+			return -ENOMEM;
+		}
+		mutex_lock(&names_lock);
+		space = find_space();
+	}
+	if (!space) {
+		space = spare;
+		spare = NULL;
+		hash_add(spaces, &space->node, (unsigned long)space->ns);
 	}
 	entry->space = space;
-	ret = xa_alloc_cyclic(&space->by_id, &entry->id, entry, xa_limit_31b,
-			      &space->next_id, GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		goto err_space;
 	ret = rhashtable_lookup_insert_fast(&space->names, &entry->node,
 					    names_params);
+	if (ret) {
+		if (!spare)
+			spare = unhash_space(space);
+	} else {
+		add_id(space, entry);
+		space->nr_names++;
+		creator->name = entry;
+		creator->region->name = entry;
+	}
+	mutex_unlock(&names_lock);
+	free_space(spare);
 	if (ret)
-		goto err_erase;
-	space->nr_names++;
-	creator->name = entry;
-	creator->region->name = entry;
-	mutex_unlock(&names_lock);
-	return 0;
-
-err_erase:
-	xa_erase(&space->by_id, entry->id);
-err_space:
-	empty = unhash_space(space);
-	mutex_unlock(&names_lock);
-	free_space(empty);
-	kfree(entry);
-	return ret;
-err_unlock:
-	mutex_unlock(&names_lock);
-	kfree(entry);
+		kfree(entry);
 	return ret;
 }
 
@@ -285,7 +319,7 @@ void shmchan_name_put(struct shmchan_member *member)
 		return;
 	}
 	entry->region->name = NULL;
-	xa_erase(&entry->space->by_id, entry->id);
+	rb_erase(&entry->id_node, &entry->space->by_id);
 	rhashtable_remove_fast(&entry->space->names, &entry->node,
 			       names_params);
 	entry->space->nr_names--;
@@ -336,28 +370,27 @@ static int check_owner(const struct shmchan_open *o, kuid_t owner)
 static struct shmchan_region *get_region(const struct shmchan_open *o,
 					 const char *name)
 {
-	struct shmchan_region *region;
+	struct shmchan_region *region = NULL;
 	struct shmchan_name *entry;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&names_lock);
 	entry = find_name(name);
-	if (!entry) {
-		ret = -ENOENT;
-		goto out;
+	if (entry) {
+		region = entry->region;
+		ihold(region->inode);
 	}
-	region = entry->region;
-	if (o->rights & ~granted_rights(region, o->rights)) {
-		ret = -EACCES;
-		goto out;
-	}
-	ret = check_owner(o, region->uid);
-	if (ret)
-		goto out;
-	ihold(region->inode);
-out:
 	mutex_unlock(&names_lock);
-	return ret ? ERR_PTR(ret) : region;
+	if (!region)
+		return ERR_PTR(-ENOENT);
+	ret = -EACCES;
+	if (!(o->rights & ~granted_rights(region, o->rights)))
+		ret = check_owner(o, region->uid);
+	if (ret) {
+		iput(region->inode);
+		return ERR_PTR(ret);
+	}
+	return region;
 }
 
 /* A capability for the region of that name. */
@@ -471,12 +504,11 @@ int shmchan_list_ioctl(struct shmchan_call *call)
 	struct shmchan_list_entry __user *uentries =
 		u64_to_user_ptr(l->entries);
 	struct shmchan_list_entry out;
-	unsigned long id = l->cursor;
 	struct shmchan_space *space;
 	struct shmchan_name *entry;
 	u32 nr = 0;
 
-	if (l->flags || l->entry_size != sizeof(out) || l->cursor > U32_MAX)
+	if (l->flags || l->entry_size != sizeof(out))
 		return -EINVAL;
 	if (!l->nr_entries)
 		return -EINVAL;
@@ -487,10 +519,11 @@ int shmchan_list_ioctl(struct shmchan_call *call)
 		/* Let go in between: copying may fault and sleep for long. */
 		mutex_lock(&names_lock);
 		space = find_space();
-		entry = space ? xa_find_after(&space->by_id, &id, ULONG_MAX,
-					      XA_PRESENT) : NULL;
-		if (entry)
+		entry = space ? next_id(space, l->cursor) : NULL;
+		if (entry) {
 			fill_entry(&out, entry);
+			l->cursor = entry->id;
+		}
 		mutex_unlock(&names_lock);
 		if (!entry)
 			break;
@@ -499,7 +532,6 @@ int shmchan_list_ioctl(struct shmchan_call *call)
 		nr++;
 		cond_resched();
 	}
-	l->cursor = id;
 	l->nr_entries = nr;
 	return shmchan_respond(call, sizeof(*l));
 }

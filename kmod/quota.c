@@ -68,6 +68,31 @@ static struct shmchan_user *lookup_user(kuid_t uid)
 	return NULL;
 }
 
+/* -EDQUOT, -ENOSPC, or 0; *spare is used up if the user is a new one. */
+static int charge(struct shmchan_region *region, u64 nr_pages, kuid_t uid,
+		  struct shmchan_user **spare, bool exempt)
+{
+	struct shmchan_user *user = lookup_user(uid);
+	u64 held = user ? user->nr_pages : 0;
+
+	if (held + nr_pages > mb_to_pages(READ_ONCE(user_mb)) && !exempt)
+		return -EDQUOT;
+	if (total_pages + nr_pages > total_limit())
+		return -ENOSPC;
+	if (!user) {
+		user = *spare;
+		*spare = NULL;
+		user->uid = uid;
+		hash_add(users, &user->node, __kuid_val(uid));
+	}
+	user->nr_pages += nr_pages;
+	user->nr_regions++;
+	total_pages += nr_pages;
+	region->user = user;
+	region->nr_pages = nr_pages;
+	return 0;
+}
+
 /**
  * shmchan_quota_charge - count a region's memory before it is allocated
  * @region: the region, not charged yet
@@ -78,40 +103,23 @@ static struct shmchan_user *lookup_user(kuid_t uid)
 int shmchan_quota_charge(struct shmchan_region *region, u64 nr_pages)
 {
 	kuid_t uid = current_euid();
-	struct shmchan_user *user;
-	int ret = 0;
+	struct shmchan_user *spare;
+	int ret;
 
+	/* Before the lock, which is everybody's: this may wait for reclaim. */
+	spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	if (!spare)
+		return -ENOMEM;
 	mutex_lock(&quota_lock);
-	user = lookup_user(uid);
-	if (!user) {
-		user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-		if (!user) {
-			ret = -ENOMEM;
-			goto out;
-		}
-		user->uid = uid;
-		hash_add(users, &user->node, __kuid_val(uid));
-	}
-	/* In the first namespace only: others hand capabilities to anybody. */
-	if (user->nr_pages + nr_pages > mb_to_pages(READ_ONCE(user_mb)) &&
-	    !capable(CAP_IPC_LOCK))
-		ret = -EDQUOT;
-	else if (total_pages + nr_pages > total_limit())
-		ret = -ENOSPC;
-	if (ret) {
-		if (!user->nr_regions) {
-			hash_del(&user->node);
-			kfree(user);
-		}
-		goto out;
-	}
-	user->nr_pages += nr_pages;
-	user->nr_regions++;
-	total_pages += nr_pages;
-	region->user = user;
-	region->nr_pages = nr_pages;
-out:
+	ret = charge(region, nr_pages, uid, &spare, false);
 	mutex_unlock(&quota_lock);
+	/* In the first namespace only: others hand capabilities to anybody. */
+	if (ret == -EDQUOT && capable(CAP_IPC_LOCK)) {
+		mutex_lock(&quota_lock);
+		ret = charge(region, nr_pages, uid, &spare, true);
+		mutex_unlock(&quota_lock);
+	}
+	kfree(spare);
 	return ret;
 }
 
