@@ -14,9 +14,11 @@ BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
 
-VERSION_MAJOR := 0
-VERSION_MINOR := 1
-VERSION_PATCH := 0
+version_of = $(shell sed -n 's/^.define SHMCHAN_VERSION_$(1)[[:space:]]*//p' \
+	     include/shmchan/version.h)
+VERSION_MAJOR := $(call version_of,MAJOR)
+VERSION_MINOR := $(call version_of,MINOR)
+VERSION_PATCH := $(call version_of,PATCH)
 VERSION := $(VERSION_MAJOR).$(VERSION_MINOR).$(VERSION_PATCH)
 
 # Yours to override: make CFLAGS=-O3.  What the sources need is in BASE_*.
@@ -34,6 +36,13 @@ VARIANT_plain :=
 VARIANT_asan := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined
 VARIANT_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+
+# One line per file; make V=1 shows the commands.
+ifeq ($(V),1)
+say =
+else
+say = @printf '  %-5s %s\n' $(1) '$(2)';
+endif
 
 compile = $(CC) $(BASE_CPPFLAGS) $(CPPFLAGS) $(DEPFLAGS) $(BASE_CFLAGS) \
 	  $(WARNINGS) $(CFLAGS) $(VARIANT_$(1))
@@ -94,4 +103,4 @@ help:
 #: make check-native library tests on the local backend: plain, ASan+UBSan, TSan
 #: make lint         clang-tidy, headers alone in C and C++, checkpatch, shellcheck
 #: make clean
-#: variables: B (build), CC, CFLAGS, LDFLAGS, TESTS (names), VARIANTS
+#: variables: B (build), CC, CFLAGS, LDFLAGS, TESTS (names), VARIANTS, V=1

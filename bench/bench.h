@@ -53,13 +53,13 @@ enum bench_kind {
 
 /* Where the two CPUs are, as told by the raw round trip. */
 enum bench_class {
-	BENCH_S,	/* below 110 ns: one core, two threads */
-	BENCH_C,	/* to 260 ns: one last level cache */
+	BENCH_S,	/* below 80 ns: two threads of one core */
+	BENCH_C,	/* to 260 ns: two cores, one last level cache */
 	BENCH_X,	/* beyond: across dies or sockets */
 	BENCH_NR_CLASSES,
 };
 
-#define BENCH_S_BELOW_NS	110.0
+#define BENCH_S_BELOW_NS	80.0
 #define BENCH_C_BELOW_NS	260.0
 
 enum bench_class bench_classify(double raw_ns);
@@ -83,13 +83,15 @@ struct bench_case {
 	int (*create)(struct bench_case *c);
 	/* In each process, after the fork and the pinning; NULL: nothing. */
 	int (*attach)(struct bench_case *c, enum bench_side side);
+	/* In each process, at the end; NULL: nothing. */
+	void (*detach)(struct bench_case *c);
 	uint64_t (*run)(struct bench_case *c, enum bench_side side, uint64_t n);
 	int variant;		/* for the case's own use */
 	void *priv;		/* ... and this */
 };
 
-/* Both processes call this; false if the other is gone. */
-int bench_barrier(void);
+/* Both processes call this, and go on when both have. */
+void bench_barrier(void);
 
 /* Zeroed memory that a forked child shares, 2 MiB aligned; exits on failure. */
 void *bench_shared(size_t size);
@@ -158,6 +160,7 @@ static inline uint64_t bench_expected(const struct bench_case *c,
 extern struct bench_case bench_raw_cases[];
 extern struct bench_case bench_sleep_cases[];
 extern struct bench_case bench_lane_cases[];
+extern struct bench_case bench_channel_cases[];
 extern struct bench_case bench_rte_cases[];	/* empty without DPDK */
 
 #endif /* BENCH_H */

@@ -16,7 +16,7 @@ endif
 
 BENCH_COMMON := bench/raw.c bench/sleep.c bench/lane.c $(BENCH_PEER)
 BENCH_QUICK_SRCS := bench/quick.c bench/harness.c bench/report.c \
-		    $(BENCH_COMMON)
+		    bench/channel.c $(BENCH_COMMON)
 BENCH_INSN_SRCS := bench/insn.c $(BENCH_COMMON)
 bench_objs = $(patsubst bench/%.c,$(BENCH_DIR)/%.o,$(1))
 

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,13 +31,19 @@
 #define MAX_REPEATS		20
 /* Raw round trips around a block that differ by more: it does not count. */
 #define RAW_TOLERANCE		1.3
-/* Turns of a barrier before it looks whether anybody is there. */
-#define BARRIER_PATIENCE	(1U << 16)
+/*
+ * Turns of a barrier, before it sleeps and, awake again, looks whether anybody
+ * is there.  Where CPUs are shared with others, who waits awake for a process
+ * that has lost its CPU wastes its own share, and is gone when that returns.
+ */
+#define BARRIER_PATIENCE	(1U << 14)
+#define BARRIER_SLEEP_NS	20000000
 
 /* What the two tell each other between the measurements. */
 struct sync {
 	struct {
-		uint64_t count;
+		uint32_t count;
+		uint32_t asleep;	/* the other one, waiting for count */
 		uint64_t pad[15];
 	} arrived[2];
 	uint64_t n;		/* of the next run; written by A */
@@ -96,29 +104,39 @@ static void look_for_other(void)
 {
 	int status;
 
-	if (my_side == BENCH_A && waitpid(child, &status, WNOHANG) == child) {
-		child = 0;
-		bench_die("the second process ended: %s %d",
-			  WIFSIGNALED(status) ? "signal" : "status",
-			  WIFSIGNALED(status) ? WTERMSIG(status) :
-						WEXITSTATUS(status));
-	}
 	/* B gets SIGKILL when A ends. */
-	sched_yield();
+	if (my_side == BENCH_B || waitpid(child, &status, WNOHANG) != child)
+		return;
+	child = 0;
+	bench_die("the second process ended: %s %d",
+		  WIFSIGNALED(status) ? "signal" : "status",
+		  WIFSIGNALED(status) ? WTERMSIG(status) :
+					WEXITSTATUS(status));
 }
 
-int bench_barrier(void)
+void bench_barrier(void)
 {
-	static uint64_t count;
-	uint64_t *other = &sync_area->arrived[!my_side].count;
-	uint32_t turns = 0;
+	static const struct timespec limit = { .tv_nsec = BARRIER_SLEEP_NS };
+	static uint32_t count;
+	uint32_t *mine = &sync_area->arrived[my_side].count;
+	uint32_t *other = &sync_area->arrived[!my_side].count;
+	uint32_t *asleep = &sync_area->arrived[!my_side].asleep;
+	uint32_t seen, turns = 0;
 
-	__atomic_store_n(&sync_area->arrived[my_side].count, ++count,
-			 __ATOMIC_RELEASE);
-	while (__atomic_load_n(other, __ATOMIC_ACQUIRE) < count)
-		if (++turns % BARRIER_PATIENCE == 0)
-			look_for_other();
-	return 1;
+	__atomic_store_n(mine, ++count, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&sync_area->arrived[my_side].asleep,
+			    __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, mine, FUTEX_WAKE, 1, NULL, NULL, 0);
+	/* The other may be one barrier ahead of us, and no more. */
+	while ((int32_t)((seen = __atomic_load_n(other, __ATOMIC_SEQ_CST)) -
+			 count) < 0) {
+		if (++turns % BARRIER_PATIENCE)
+			continue;
+		__atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, other, FUTEX_WAIT, seen, &limit, NULL, 0);
+		__atomic_store_n(asleep, 0, __ATOMIC_SEQ_CST);
+		look_for_other();
+	}
 }
 
 static double now_ns(void)
@@ -161,8 +179,8 @@ static double run_once(struct bench_case *c, uint64_t n, uint64_t *switches)
 		sync_area->n = n;
 	bench_barrier();
 	n = sync_area->n;
-	before = involuntary_switches();
 	bench_barrier();
+	before = involuntary_switches();
 	start = now_ns();
 	sum = c->run(c, my_side, n);
 	end = now_ns();
@@ -267,8 +285,7 @@ static void pin(int cpu)
 		bench_die("cannot run on CPU %d: %s", cpu, strerror(errno));
 }
 
-static void attach_all(struct bench_plan *plans, uint32_t nr_plans,
-		       struct bench_case *raw)
+static void attach_all(struct bench_plan *plans, uint32_t nr_plans)
 {
 	uint32_t p, i;
 	int err;
@@ -285,8 +302,16 @@ static void attach_all(struct bench_plan *plans, uint32_t nr_plans,
 					  strerror(-err));
 		}
 	}
-	if (raw->attach)
-		raw->attach(raw, my_side);
+}
+
+static void detach_all(struct bench_plan *plans, uint32_t nr_plans)
+{
+	uint32_t p, i;
+
+	for (p = 0; p < nr_plans; p++)
+		for (i = 0; i < plans[p].nr_cases; i++)
+			if (plans[p].cases[i]->detach)
+				plans[p].cases[i]->detach(plans[p].cases[i]);
 }
 
 /* Both sides: rounds until A says stop.  Returns how many. */
@@ -322,7 +347,7 @@ static struct bench_case *find_case(const char *name)
 {
 	struct bench_case *tables[] = {
 		bench_raw_cases, bench_sleep_cases, bench_lane_cases,
-		bench_rte_cases,
+		bench_channel_cases, bench_rte_cases,
 	};
 	struct bench_case *c;
 	size_t i;
@@ -386,8 +411,9 @@ uint32_t bench_run(struct bench_plan *plans, uint32_t nr_plans,
 		my_side = BENCH_B;
 	}
 	pin(opts->cpus[my_side]);
-	attach_all(plans, nr_plans, raw);
+	attach_all(plans, nr_plans);
 	nr = rounds(plans, nr_plans, raw, opts);
+	detach_all(plans, nr_plans);
 	if (my_side == BENCH_B)
 		_exit(0);
 	waitpid(child, NULL, 0);

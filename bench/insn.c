@@ -32,9 +32,8 @@ void *bench_shared(size_t size)
 	return p;
 }
 
-int bench_barrier(void)
+void bench_barrier(void)
 {
-	return 1;
 }
 
 static struct bench_case *tables[] = { bench_lane_cases, bench_rte_cases };

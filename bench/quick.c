@@ -26,9 +26,12 @@ static const struct bench_block blocks[] = {
 	{
 		.name = "rtt-8",
 		.title = "round trip of an 8-byte record, polled",
-		.cases = { "lane-rtt-8", "lane-rtt-bell-8", "rte-rtt-8" },
+		.cases = { "lane-rtt-8", "lane-rtt-bell-8", "chan-rtt-poll-8",
+			   "chan-rtt-8", "rte-rtt-8" },
 		.peer = "rte-rtt-8",
 		.targets = {
+			{ .name = "chan-rtt-poll-8", .raw_ratio = RTT_TARGET },
+			{ .name = "chan-rtt-8", .raw_ratio = RTT_TARGET },
 			{ .name = "lane-rtt-8", .raw_ratio = RTT_TARGET },
 			{ .name = "lane-rtt-bell-8", .raw_ratio = RTT_TARGET },
 		},
@@ -36,12 +39,13 @@ static const struct bench_block blocks[] = {
 	{
 		.name = "one-8",
 		.title = "8-byte records, one at a time (a raw record is a line)",
-		.cases = { "lane-one-8", "lane-one-bell-8", "raw-stream",
-			   "rte-one-8" },
+		.cases = { "lane-one-8", "lane-one-bell-8", "chan-one-8",
+			   "raw-stream", "rte-one-8" },
 		.peer = "rte-one-8",
 		.targets = {
 			{ .name = "lane-one-8", .peer_ratio = 1.0 },
 			{ .name = "lane-one-bell-8", .peer_ratio = 1.0 },
+			{ .name = "chan-one-8", .peer_ratio = 1.0 },
 		},
 	},
 	{
@@ -119,10 +123,10 @@ static const struct bench_block blocks[] = {
 	{
 		.name = "blocking",
 		.title = "round trip of an 8-byte record, both sides sleep",
-		.cases = { "lane-sleep-8", "eventfd", "pipe", "futex" },
+		.cases = { "chan-sleep-8", "eventfd", "pipe", "futex" },
 		.peer = "futex",
 		.targets = {
-			{ .name = "lane-sleep-8", .peer_ratio = 0.95 },
+			{ .name = "chan-sleep-8", .peer_ratio = 0.9 },
 		},
 	},
 };

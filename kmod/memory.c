@@ -89,7 +89,19 @@ static int shmchan_setattr(struct shmchan_idmap *idmap, struct dentry *dentry,
 	return -EPERM;
 }
 
+/*
+ * Nor watched through /proc/PID/fd: a watch would hold the inode, so that the
+ * region outlived its files, and the end of the file system would wait for it.
+ * Files are made with their rights, so nothing of ours asks here.
+ */
+static int shmchan_permission(struct shmchan_idmap *idmap, struct inode *inode,
+			      int mask)
+{
+	return -EACCES;
+}
+
 static const struct inode_operations shmchan_inode_ops = {
+	.permission	= shmchan_permission,
 	.setattr	= shmchan_setattr,
 };
 

@@ -15,12 +15,22 @@
 struct shmchan_region_private;
 struct shmchan__local;
 
+/*
+ * An open file that forked children must not keep.  Opening and closing are
+ * calls of process.c, so that no fork comes between a file and its entry in
+ * the list of them.
+ */
+struct shmchan__file {
+	int fd;				/* -1: not open */
+	struct shmchan__file *next;
+};
+
 /* A handle: the part that users see, and the rest. */
 struct shmchan_region_private {
 	struct shmchan_region pub;
 	const struct shmchan__backend *ops;
 	uint32_t token;			/* of the process that opened it */
-	int fd;				/* capability, or the local file; or -1 */
+	struct shmchan__file file;	/* capability, or the local file */
 	void *map;			/* all areas, with the gaps between */
 	uint64_t map_size;
 	uint32_t flags;			/* SHMCHAN_CREATE_* of the memory */
@@ -33,7 +43,6 @@ struct shmchan_region_private {
 	struct shmchan_window *windows;		/* ours to free */
 	struct shmchan_doorbell *doorbells;	/* ours to free */
 	struct shmchan__local *local;	/* the local backend's own */
-	struct shmchan_region_private *next;	/* in the list of open ones */
 };
 
 /*
@@ -69,8 +78,8 @@ struct shmchan__backend {
 		   const struct shmchan_wait_elem *elems, uint32_t nr_elems);
 };
 
-extern const struct shmchan__backend shmchan__kmod;
-extern const struct shmchan__backend shmchan__local;
+extern const struct shmchan__backend shmchan__kmod_ops;
+extern const struct shmchan__backend shmchan__local_ops;
 
 /* Can /dev/shmchan be used, or does it look as if it should be? */
 int shmchan__kmod_present(void);
@@ -108,15 +117,18 @@ int shmchan__check_wait(const struct shmchan_region_private *p,
 int shmchan__check_ring(const struct shmchan_region_private *p,
 			uint32_t doorbell);
 
-/* map.c: all areas at one place, writable where we may write. */
+/* map.c: all areas at one place, and writable where we may write. */
 int shmchan__map(struct shmchan_region_private *p, int status_writable);
+int shmchan__map_windows(struct shmchan_region_private *p);
 void shmchan__unmap(struct shmchan_region_private *p);
 
 /* process.c: which process a handle belongs to. */
 uint32_t shmchan__process_token(void);
 int shmchan__process_is(uint32_t token);
-void shmchan__track(struct shmchan_region_private *p);
-void shmchan__untrack(struct shmchan_region_private *p);
+int shmchan__file_open(struct shmchan__file *f, const char *path, int flags,
+		       mode_t mode);
+void shmchan__file_adopt(struct shmchan__file *f, int fd);
+void shmchan__file_close(struct shmchan__file *f);
 
 static inline struct shmchan_region_private *
 shmchan__private(const struct shmchan_region *region)

@@ -289,7 +289,8 @@ static int reader_open_run(struct shmchan_lane_reader *r, uint64_t header)
 	uint64_t word;
 	uint32_t size, count;
 
-	word = shmchan_load_relaxed(shmchan_lane__from(r, r->pos) + 1);
+	/* Wraps, for a header without payload in the last word of the ring. */
+	word = shmchan_load_relaxed(shmchan_lane__from(r, r->pos + 8));
 	if (reader_passed(r, r->pos))
 		return reader_resync(r);
 	if (!lane_run_sane(header, word, &size, &count))

@@ -17,19 +17,19 @@ lib_objs = $(LIB_SRCS:%.c=$(B)/$(1)/%.o)
 define lib_rules
 $(B)/$(1)/lib/%.o: lib/%.c
 	@mkdir -p $$(@D)
-	$$(call compile,$(1)) -Ilib -c -o $$@ $$<
+	$$(call say,CC,$$@)$$(call compile,$(1)) -Ilib -c -o $$@ $$<
 
 $(B)/$(1)/libshmchan.a: $(call lib_objs,$(1))
 	@rm -f $$@
-	$(AR) rcs $$@ $$^
+	$$(call say,AR,$$@)$(AR) rcs $$@ $$^
 
 $(B)/$(1)/$(LIB_REAL): $(call lib_objs,$(1)) $(LIB_MAP)
-	$$(call link,$(1)) -shared -Wl,-soname,$(LIB_SONAME) -Wl,-z,defs \
+	$$(call say,LD,$$@)$$(call link,$(1)) -shared -Wl,-soname,$(LIB_SONAME) -Wl,-z,defs \
 		-Wl,--version-script,$(LIB_MAP) -o $$@ $$(filter %.o,$$^)
 
 $(B)/$(1)/libshmchan.so: $(B)/$(1)/$(LIB_REAL)
-	ln -sf $(LIB_REAL) $(B)/$(1)/$(LIB_SONAME)
-	ln -sf $(LIB_SONAME) $$@
+	@ln -sf $(LIB_REAL) $(B)/$(1)/$(LIB_SONAME)
+	@ln -sf $(LIB_SONAME) $$@
 
 -include $(patsubst %.o,%.d,$(call lib_objs,$(1)))
 endef

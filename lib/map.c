@@ -47,7 +47,7 @@ static int map_at(struct shmchan_region_private *p, uint64_t offset,
 {
 	void *addr = p->pub.base + offset;
 
-	if (mmap(addr, length, prot, MAP_SHARED | MAP_FIXED, p->fd,
+	if (mmap(addr, length, prot, MAP_SHARED | MAP_FIXED, p->file.fd,
 		 (off_t)offset) == addr)
 		return 0;
 	return shmchan__fail(errno,
@@ -63,21 +63,37 @@ static int ours(const struct shmchan_region_private *p,
 	return w->slot == p->pub.slot || w->slot == SHMCHAN_SLOT_SHARED;
 }
 
-/* Windows come by offset; neighbours that are ours take one mapping. */
-static int map_windows(struct shmchan_region_private *p)
+/* A child of fork is no member.  Dumps: as the kernel's backend does. */
+static int advise(struct shmchan_region_private *p)
+{
+	if (madvise(p->map, p->map_size, MADV_DONTFORK))
+		return shmchan__fail(errno, "MADV_DONTFORK: %s",
+				     strerror(errno));
+	if (!(p->flags & SHMCHAN_CREATE_DUMP))
+		madvise(p->map, p->map_size, MADV_DONTDUMP);
+	return 0;
+}
+
+/*
+ * Lay writable mappings over the windows that are ours or shared, once
+ * p->pub.slot is known.  Windows come by offset; neighbours that are ours take
+ * one mapping.
+ */
+int shmchan__map_windows(struct shmchan_region_private *p)
 {
 	uint64_t start = 0, end = 0;
 	uint32_t i;
 	int err;
 
+	if (!(p->pub.rights & SHMCHAN_RIGHT_MAP_WRITE))
+		return 0;
 	for (i = 0; i < p->nr_windows; i++) {
 		const struct shmchan_window *w = &p->windows[i];
 
 		if (!ours(p, w))
 			continue;
-		/* The areas are apart or of different granules: do not merge. */
-		if (end != start && w->offset == end &&
-		    w->offset != p->pub.control_offset) {
+		/* Never across areas: the header page is between. */
+		if (end != start && w->offset == end) {
 			end += w->length;
 			continue;
 		}
@@ -90,14 +106,16 @@ static int map_windows(struct shmchan_region_private *p)
 		start = w->offset;
 		end = w->offset + w->length;
 	}
-	if (end == start)
-		return 0;
-	return map_at(p, start, end - start, PROT_READ | PROT_WRITE);
+	if (end != start) {
+		err = map_at(p, start, end - start, PROT_READ | PROT_WRITE);
+		if (err)
+			return err;
+	}
+	return advise(p);
 }
 
 /*
- * Map all of it.  p->fd, p->windows and the geometry, slot and rights in
- * p->pub are set.  On failure shmchan__unmap() undoes what was done.
+ * Map all of it, for reading.  p->file and the geometry are known.  On failure shmchan__unmap() undoes what was done.
  */
 int shmchan__map(struct shmchan_region_private *p, int status_writable)
 {
@@ -113,17 +131,7 @@ int shmchan__map(struct shmchan_region_private *p, int status_writable)
 		err = map_at(p, r->status_offset, r->status_size,
 			     status_writable ? PROT_READ | PROT_WRITE :
 					       PROT_READ);
-	if (!err && r->rights & SHMCHAN_RIGHT_MAP_WRITE)
-		err = map_windows(p);
-	if (err)
-		return err;
-	/* A child of fork is no member.  Dumps: as the kernel's backend. */
-	if (madvise(p->map, p->map_size, MADV_DONTFORK))
-		return shmchan__fail(errno, "MADV_DONTFORK: %s",
-				     strerror(errno));
-	if (!(p->flags & SHMCHAN_CREATE_DUMP))
-		madvise(p->map, p->map_size, MADV_DONTDUMP);
-	return 0;
+	return err ? err : advise(p);
 }
 
 /*

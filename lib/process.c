@@ -14,6 +14,8 @@
  * the files until it execs or exits; no library can see that.
  */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -25,7 +27,7 @@ static uint32_t last_token;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct shmchan_region_private *handles;	/* under lock */
+static struct shmchan__file *files;	/* under lock */
 
 /* No fork while the list is being changed: the child walks it. */
 static void before_fork(void)
@@ -40,17 +42,17 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
-	struct shmchan_region_private *p;
 	uint32_t *page = shmchan_load_acquire(&token_page);
+	struct shmchan__file *f;
 
 	/* For kernels that do not wipe it. */
 	if (page)
 		shmchan_store_relaxed(page, 0);
-	for (p = handles; p; p = p->next) {
-		close(p->fd);
-		p->fd = -1;
+	for (f = files; f; f = f->next) {
+		close(f->fd);
+		f->fd = -1;
 	}
-	handles = NULL;
+	files = NULL;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -102,26 +104,54 @@ int shmchan__process_is(uint32_t token)
 	return page && shmchan_load_relaxed(page) == token;
 }
 
-/* Have the file of this handle closed in forked children. */
-void shmchan__track(struct shmchan_region_private *p)
+static void enlist(struct shmchan__file *f, int fd)
+{
+	f->fd = fd;
+	f->next = files;
+	files = f;
+}
+
+/* open(2); the descriptor or -errno. */
+int shmchan__file_open(struct shmchan__file *f, const char *path, int flags,
+		       mode_t mode)
+{
+	int fd;
+
+	pthread_once(&once, register_handlers);
+	pthread_mutex_lock(&lock);
+	fd = open(path, flags | O_CLOEXEC, mode);
+	if (fd >= 0)
+		enlist(f, fd);
+	else
+		fd = -errno;
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+/* Take over a descriptor that something else opened. */
+void shmchan__file_adopt(struct shmchan__file *f, int fd)
 {
 	pthread_once(&once, register_handlers);
 	pthread_mutex_lock(&lock);
-	p->next = handles;
-	handles = p;
+	enlist(f, fd);
 	pthread_mutex_unlock(&lock);
 }
 
-void shmchan__untrack(struct shmchan_region_private *p)
+/* One that is not open is fine. */
+void shmchan__file_close(struct shmchan__file *f)
 {
-	struct shmchan_region_private **at;
+	struct shmchan__file **at;
 
+	if (f->fd < 0)
+		return;
 	pthread_mutex_lock(&lock);
-	for (at = &handles; *at; at = &(*at)->next) {
-		if (*at == p) {
-			*at = p->next;
+	for (at = &files; *at; at = &(*at)->next) {
+		if (*at == f) {
+			*at = f->next;
 			break;
 		}
 	}
+	close(f->fd);
+	f->fd = -1;
 	pthread_mutex_unlock(&lock);
 }

@@ -159,7 +159,7 @@ struct shmchan_lane_control {
 struct shmchan_lane_cursor {
 	uint64_t pos;		/* it needs nothing before this */
 	uint64_t generation;	/* 0: nobody */
-	uint64_t records;	/* payloads before pos, a few more in a run */
+	uint64_t records;	/* payloads before pos, roughly; for the curious */
 	uint64_t reserved[5];
 };
 

@@ -37,8 +37,10 @@
  * would be right is then in shmchan_error_detail(), per thread.
  *
  * Unless a call says otherwise: a region handle may be used by all threads of
- * the process that opened it, and by nobody after fork (a child has to open
- * its own); nothing blocks; nothing prints.
+ * the process that opened it, and by nobody after fork: a child has to open
+ * its own.  The calls give it -EOWNERDEAD, the memory is not mapped there, and
+ * shmchan_region_close() frees the handle and does no more.  Nothing blocks;
+ * nothing prints.
  */
 
 #include <stddef.h>
@@ -62,6 +64,39 @@ enum shmchan_backend {
 /* The local backend notices a member's death at least this often. */
 #define SHMCHAN_LOCAL_SLICE_NS	50000000LL
 
+/*
+ * The local backend, in detail.  Named regions are files shmchan.NAME in the
+ * folder SHMCHAN_LOCAL_DIR of the environment, or /dev/shm; a setuid program
+ * looks at neither that nor SHMCHAN_BACKEND.  A member needs read and write
+ * permission of the file, also to only read the region.  A process maps its
+ * own and the shared windows writable and no others, as with the module; but
+ * any process with permission for the file can do otherwise.  What a process
+ * that was killed alone leaves behind is a file that the next create of that
+ * name replaces and an open does not see.  A process made by a raw clone()
+ * (no libc, no shared memory, no exec) keeps its parent's slots from being
+ * seen dead; fork() and posix_spawn() do not.
+ */
+
+/*
+ * Defaults that the caller overrides: not what these warnings are after.  (C++
+ * takes designators in the order of the fields only: assign what comes before
+ * slot afterwards.)
+ */
+#ifdef __cplusplus
+#define SHMCHAN__NO_WARNING \
+	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")
+#else
+#define SHMCHAN__NO_WARNING \
+	_Pragma("GCC diagnostic ignored \"-Woverride-init\"")
+#endif
+#define SHMCHAN__OPTS(type, ...) __extension__ ({ \
+	_Pragma("GCC diagnostic push") \
+	SHMCHAN__NO_WARNING \
+	type shmchan__opts = { .size = sizeof(type), \
+			       .slot = SHMCHAN_SLOT_ANY, __VA_ARGS__ }; \
+	_Pragma("GCC diagnostic pop") \
+	shmchan__opts; })
+
 /* How to make a region.  Begin with SHMCHAN_REGION_OPTS(). */
 struct shmchan_region_opts {
 	size_t size;			/* of this struct; the initialiser sets it */
@@ -82,9 +117,7 @@ struct shmchan_region_opts {
 };
 
 #define SHMCHAN_REGION_OPTS(...) \
-	((struct shmchan_region_opts){ \
-		.size = sizeof(struct shmchan_region_opts), \
-		.slot = SHMCHAN_SLOT_ANY, __VA_ARGS__ })
+	SHMCHAN__OPTS(struct shmchan_region_opts, __VA_ARGS__)
 
 /* How to open one. */
 struct shmchan_open_opts {
@@ -98,9 +131,7 @@ struct shmchan_open_opts {
 };
 
 #define SHMCHAN_OPEN_OPTS(...) \
-	((struct shmchan_open_opts){ \
-		.size = sizeof(struct shmchan_open_opts), \
-		.slot = SHMCHAN_SLOT_ANY, __VA_ARGS__ })
+	SHMCHAN__OPTS(struct shmchan_open_opts, __VA_ARGS__)
 
 /*
  * A member's view of a region.  Read-only for users of the library; it is not
@@ -158,7 +189,29 @@ int shmchan_region_list(enum shmchan_backend backend,
 int shmchan_region_query(const struct shmchan_region *region,
 			 struct shmchan_query *query);
 
-/* The backend that AUTO means here, with the environment considered. */
+/*
+ * For who polls and never sleeps: look for members that have died.  The local
+ * backend has nobody else to do it (who sleeps in shmchan_bell_wait() does);
+ * it looks once per SHMCHAN_LOCAL_SLICE_NS, whoever of the region's members
+ * asks, so ask often: mostly it costs a look at the clock.  With the module it
+ * costs nothing.  Returns how many deaths it noticed now, which the slot words
+ * show.
+ */
+int shmchan_region_poll_members(const struct shmchan_region *region);
+
+/*
+ * Remove the names that dead processes have left in the local backend's
+ * folder, as far as permissions allow.  Returns how many.
+ */
+int shmchan_local_clean(void);
+
+/* What the module is and can, and your limits.  Errors: ENODEV, EMFILE. */
+int shmchan_device_query(struct shmchan_query_device *query);
+
+/*
+ * The backend that AUTO means here, with the environment considered.  (A word
+ * in SHMCHAN_BACKEND that is none makes create and open fail with EINVAL.)
+ */
 enum shmchan_backend shmchan_backend_default(void);
 const char *shmchan_backend_name(enum shmchan_backend backend);
 

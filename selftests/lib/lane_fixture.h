@@ -13,7 +13,7 @@
 
 #define FIXTURE_WRITER	0	/* slots */
 #define FIXTURE_READER	1
-#define FIXTURE_SLOTS	16
+#define FIXTURE_SLOTS	200
 
 struct fixture {
 	uint8_t *base;

@@ -14,7 +14,7 @@ libtests = $(LIBTEST_NAMES:%=$(B)/$(1)/selftests/lib/%)
 define libtest_rules
 $(B)/$(1)/selftests/lib/%: selftests/lib/%.c $(B)/$(1)/libshmchan.a
 	@mkdir -p $$(@D)
-	$$(call compile,$(1)) -MF $$@.d -Iselftests/lib $$$($$*_CFLAGS) -o $$@ $$< \
+	$$(call say,TEST,$$@)$$(call compile,$(1)) -MF $$@.d -Iselftests/lib $$($$*_CFLAGS) -o $$@ $$< \
 		$(B)/$(1)/libshmchan.a $(LDFLAGS) $$($$*_LDFLAGS)
 
 .PHONY: tests-$(1) check-native-$(1)

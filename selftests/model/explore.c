@@ -63,6 +63,9 @@ static size_t heap_used;
 static uint8_t writers[MM_LOCS];
 static int learned;
 
+/* Threads that somebody may join. */
+static unsigned int joined;
+
 static void *take(size_t n)
 {
 	void *p = heap + heap_used;
@@ -89,6 +92,8 @@ static int is_read(const struct op *op)
 
 static int may_die(const struct thread *th)
 {
+	if (th->shielded && !(th->op.what == OP_LOAD && th->op.blocking))
+		return 0;
 	return th->status == RUNNING && th->will &&
 		kills < explorer_model->max_kills;
 }
@@ -115,7 +120,7 @@ static void read_alts(int tid, struct alt *alts, int *n)
 
 		if (op->what == OP_CAS)
 			writes = m->value == op->expected;
-		if (op->blocking && m->value != op->expected)
+		if (op->blocking && (m->value == op->expected) == op->inverted)
 			continue;
 		if (writes && m->rmw_next)
 			continue;
@@ -234,7 +239,7 @@ static int contended(int tid)
 /*
  * What can be done next, so that nothing is lost: one thread's store, fence or
  * choice; or one thread's read of what nobody else will write any more; or
- * any read of any thread.  *reads: the last case.
+ * any read of any thread.  *reads: one of the last two cases.
  */
 static int gather(struct alt *alts, int *reads)
 {
@@ -251,6 +256,7 @@ static int gather(struct alt *alts, int *reads)
 		if (n)
 			return n;
 	}
+	*reads = 1;
 	for (t = 0; t < nr_threads; t++) {
 		if (explore_thread[t].status == GONE ||
 		    explore_thread[t].op.what == OP_JOIN || contended(t))
@@ -260,7 +266,6 @@ static int gather(struct alt *alts, int *reads)
 			return n;
 		n = 0;
 	}
-	*reads = 1;
 	for (t = 0; t < nr_threads; t++)
 		if (explore_thread[t].status != GONE)
 			thread_alts(t, alts, &n);
@@ -273,46 +278,29 @@ static int gather(struct alt *alts, int *reads)
 	return n;
 }
 
-static void mix_thread(struct thread *th, uint64_t what, int lasting)
-{
-	hash_mix(th->hist, what);
-	if (lasting)
-		hash_mix(th->deeds, what);
-}
-
-/* A name for a message that does not depend on when it was written. */
-static uint64_t message_name(int msg)
-{
-	const struct mm_message *m = mm_message(msg);
-
-	if (m->tid == MM_INIT)
-		return 1ULL << 40 | m->loc;
-	return (uint64_t)(m->tid + 1) << 32 | m->idx;
-}
-
 static void hash_state(uint64_t h[2])
 {
-	int t, i, r;
+	unsigned int running = 0;
+	int t, i;
 
 	h[0] = 1;
-	h[1] = 2;
+	h[1] = (uint64_t)kills;
 	for (t = 0; t < nr_threads; t++) {
 		const struct thread *th = &explore_thread[t];
 
-		/* Of the dead, only what they did counts, not how they died. */
-		hash_mix(h, th->dead && th->status == GONE ?
-			 th->deeds[0] : th->hist[0]);
-		hash_mix(h, th->dead && th->status == GONE ?
-			 th->deeds[1] : th->hist[1]);
-		hash_mix(h, (uint64_t)th->status << 1 | (th->dead ? 1 : 0));
-	}
-	for (i = 0; i < explore_nr_locs(); i++) {
-		if (!(writers[i] & (writers[i] - 1)))
+		hash_mix(h, (uint64_t)th->status << 2 |
+			 (uint64_t)th->dead << 1 | (uint64_t)th->doomed);
+		if (th->status == GONE)
 			continue;
-		hash_mix(h, (uint64_t)i);
-		for (r = 1; r < mm_nr_messages(i); r++)
-			hash_mix(h, message_name(mm_message_at(i, r)));
+		running |= 1U << t;
+		hash_mix(h, th->hist[0]);
+		hash_mix(h, th->hist[1]);
+		for (i = 0; th->doomed && i < MM_LOCS / 64; i++)
+			hash_mix(h, th->skipped[i]);
 	}
+	for (i = 0; i < EXPLORER_NOTES; i++)
+		hash_mix(h, explorer_notes[i]);
+	mm_hash(h, running, joined);
 }
 
 void explore_writes(const struct thread *th, int loc)
@@ -323,6 +311,12 @@ void explore_writes(const struct thread *th, int loc)
 		writers[loc] |= (uint8_t)(1U << tid);
 		learned = 1;
 	}
+}
+
+void explore_uses(const struct thread *th, int loc)
+{
+	if (mm_hash_user((int)(th - explore_thread), loc))
+		learned = 1;
 }
 
 static enum mm_result do_access(struct thread *th, const struct alt *alt)
@@ -341,18 +335,17 @@ static enum mm_result do_access(struct thread *th, const struct alt *alt)
 		th->result = old;
 		if (op->what == OP_ADD)
 			a.value = explore_truncate(old + op->value, op->loc);
-		mix_thread(th, message_name(alt->rmsg), 1);
+		hash_mix(th->hist, old);
 	}
 	if (op->what == OP_CAS) {
 		th->swapped = alt->after >= 0;
 		if (!th->swapped)
 			a.kind = EXPLORER_LOAD;
 	}
-	if (alt->after >= 0) {
+	if (alt->after >= 0)
 		explore_writes(th, op->loc);
-		hash_mix(th->deeds, (uint64_t)op->loc << 48 |
-			 (uint64_t)mm_nr_events(tid));
-	}
+	if (op->order == EXPLORER_PLAIN && mm_hash_plain(op->loc))
+		learned = 1;
 	return mm_access(tid, &a);
 }
 
@@ -387,17 +380,17 @@ static void apply(const struct alt *alt)
 		if (!th->doomed)
 			kills++;
 		th->doomed = 0;
+		th->shielded = 0;
 		th->dead = 1;
 		th->status = BURIED;
-		mix_thread(th, 0xdead, 0);
-		hash_mix(th->deeds, 0xdead);
+		th->hist[0] = th->hist[1] = 0xdead;
 		coro_restart(&th->coro, th->will);
 	} else if (alt->how == SKIP) {
 		if (!th->doomed)
 			kills++;
 		th->doomed = 1;
 		th->skipped[op->loc / 64] |= 1ULL << (op->loc % 64);
-		mix_thread(th, 0x5c1b, 0);
+		hash_mix(th->hist, 0x5c1b);
 	} else {
 		switch (op->what) {
 		case OP_LOAD:
@@ -413,10 +406,14 @@ static void apply(const struct alt *alt)
 			break;
 		case OP_JOIN:
 			mm_join(alt->tid, (int)op->value);
+			if (!(joined >> op->value & 1)) {
+				joined |= 1U << op->value;
+				learned = 1;
+			}
 			break;
 		case OP_CHOOSE:
 			th->result = alt->choice;
-			mix_thread(th, alt->choice, 1);
+			hash_mix(th->hist, alt->choice);
 			break;
 		case OP_END:
 			th->status = GONE;
@@ -530,7 +527,7 @@ static int search(void)
 			n = gather(alts, &reads);
 			if (!n) {
 				finish();
-			} else if (reads) {
+			} else if (reads && n > 1) {
 				uint64_t h[2];
 
 				hash_state(h);
@@ -589,6 +586,8 @@ void explorer_run(const struct explorer_model *model,
 	explorer_model = model;
 	explore_result = result;
 	memset(writers, 0, sizeof(writers));
+	joined = 0;
+	mm_hash_reset();
 	for (nr_threads = 0; nr_threads < EXPLORER_THREADS &&
 	     model->thread[nr_threads]; nr_threads++)
 		;

@@ -22,6 +22,7 @@ struct op {
 	enum what what;
 	enum explorer_order order;
 	int blocking;		/* only if it reads what is expected */
+	int inverted;		/* ... or anything else */
 	int compiler_only;	/* a crash fence */
 };
 
@@ -39,10 +40,10 @@ struct thread {
 	int swapped;
 	enum status status;
 	int dead;
+	int shielded;		/* in a system call */
 	int doomed;		/* has left a store out */
 	uint64_t skipped[MM_LOCS / 64];
-	uint64_t hist[2];	/* hash: all that it read and chose */
-	uint64_t deeds[2];	/* hash: all that it read and did */
+	uint64_t hist[2];	/* hash: what it read and chose since it settled */
 };
 
 enum verdict {
@@ -58,8 +59,9 @@ extern struct explorer_result *explore_result;
 extern enum verdict explore_verdict;
 extern int explore_nr_steps;
 
-/* explore.c: this thread may write this location */
+/* explore.c: this thread may write, or access, this location */
 void explore_writes(const struct thread *th, int loc);
+void explore_uses(const struct thread *th, int loc);
 
 /* thread.c */
 void explore_setup(void);

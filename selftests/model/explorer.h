@@ -33,9 +33,10 @@
  * from which message.  A read whose location no other thread that still runs
  * ever writes (learned while exploring, which starts again when it learns)
  * needs no schedule either.  Choices are taken back by a trail for the memory
- * and copies of the stacks; states are remembered by a 128-bit hash of the
- * graph (as SPIN's hash compaction: two states with one hash are improbable,
- * at 10^7 states about 10^-24).
+ * and copies of the stacks.  States are remembered by a 128-bit hash (as
+ * SPIN's hash compaction: two states with one hash are improbable, at 10^7
+ * states about 10^-24) of what each thread read since it last settled, and of
+ * what the graph still permits (canon.c).
  *
  * Death.  A thread with a `will` may be killed before any of its stores: its
  * stack is dropped and the will runs in its place (what the kernel does at the
@@ -120,6 +121,13 @@ void explorer_await_at(struct explorer_site *site, const volatile void *p,
 	explorer_await_at(EXPLORER_SITE(EXPLORER_LOAD, o), (p), sizeof(*(p)), \
 			  (uint64_t)(v))
 
+/* ... or with any other value than this. */
+void explorer_await_not_at(struct explorer_site *site, const volatile void *p,
+			   size_t size, uint64_t value);
+#define explorer_await_not(p, o, v) \
+	explorer_await_not_at(EXPLORER_SITE(EXPLORER_LOAD, o), (p), \
+			      sizeof(*(p)), (uint64_t)(v))
+
 /* A lock: sleeps until the word is 0 and makes it 1; acquire. */
 void explorer_lock_at(struct explorer_site *site, volatile void *p,
 		      size_t size);
@@ -129,6 +137,22 @@ void explorer_lock_at(struct explorer_site *site, volatile void *p,
 
 /* Sleep until a thread has ended or is dead and buried, as pthread_join. */
 void explorer_join(unsigned int thread);
+
+/*
+ * From here on, what this thread does depends on nothing that it read before
+ * but what is in this state (and where in the program this is): all locals
+ * that live on must be in it.  So that states with another past are one.
+ */
+void explorer_settle_at(unsigned int line, const void *state, size_t size);
+#define explorer_settle(state) \
+	explorer_settle_at(__LINE__, (state), sizeof(*(state)))
+
+/*
+ * Between the two, a thread is in a system call: it is not killed there, but
+ * in its sleeps.  Both are compiler fences.
+ */
+void explorer_syscall(void);
+void explorer_sysret(void);
 
 /* This execution is of no interest (a bound of the model, not of the code). */
 void explorer_cut(void) __attribute__((noreturn));

@@ -46,9 +46,10 @@ struct explorer_site {
 };
 
 #define EXPLORER_SITE(k, o) (__extension__({ \
-	static struct explorer_site site_ \
-		__attribute__((section("explorer_sites"), used)) = \
+	static struct explorer_site site_ = \
 		{ __FILE__, 0, __LINE__, (k), (o), (o), 0 }; \
+	static struct explorer_site *const listed_ \
+		__attribute__((section("explorer_sites"), used)) = &site_; \
 	site_.func = __func__; \
 	&site_; }))
 
@@ -87,17 +88,17 @@ void explorer_copy_out(struct explorer_site *site, void *dst, const void *src,
 #define shmchan_store_seq_cst(p, v)	EXPLORER_STORE_(p, v, EXPLORER_SC)
 
 #define shmchan_fetch_add(p, v) \
-	((__typeof__(*(p) + 0))explorer_add( \
+	__extension__({ (__typeof__(*(p) + 0))explorer_add( \
 		EXPLORER_SITE(EXPLORER_ADD, EXPLORER_SC), (p), sizeof(*(p)), \
-		(uint64_t)(v)))
+		(uint64_t)(v)); })
 #define shmchan_fetch_sub(p, v) \
-	((__typeof__(*(p) + 0))explorer_add( \
+	__extension__({ (__typeof__(*(p) + 0))explorer_add( \
 		EXPLORER_SITE(EXPLORER_ADD, EXPLORER_SC), (p), sizeof(*(p)), \
-		-(uint64_t)(v)))
+		-(uint64_t)(v)); })
 #define shmchan_exchange(p, v) \
-	((__typeof__(*(p) + 0))explorer_xchg( \
+	__extension__({ (__typeof__(*(p) + 0))explorer_xchg( \
 		EXPLORER_SITE(EXPLORER_XCHG, EXPLORER_SC), (p), sizeof(*(p)), \
-		(uint64_t)(v)))
+		(uint64_t)(v)); })
 #define shmchan_cas(p, expected, v) \
 	explorer_cas(EXPLORER_SITE(EXPLORER_CAS, EXPLORER_SC), (p), \
 		     sizeof(*(p)), (expected), (uint64_t)(v))

@@ -132,6 +132,18 @@ const struct mm_message *mm_message(int msg);
 /* The oldest rank that a thread may still read. */
 int mm_floor(int tid, int loc);
 
+/*
+ * Add to a hash what distinguishes this state from others for the future, if
+ * these threads still run, and those that ended may be joined (canon.c).
+ * Races are looked for at locations that mm_hash_plain() was told of; what
+ * counts at a location is what the threads of mm_hash_user() may see.  Both
+ * return whether that is news, and hashes made before are void.
+ */
+void mm_hash(uint64_t h[2], unsigned int running, unsigned int joined);
+int mm_hash_plain(int loc);
+int mm_hash_user(int tid, int loc);
+void mm_hash_reset(void);
+
 /* For traces. */
 int mm_nr_events(int tid);
 const struct mm_event *mm_event(int tid, int idx);

@@ -16,13 +16,15 @@
 #define MAX_STEPS	8192
 
 /* A private site, so that the section exists in every program. */
-static struct explorer_site end_site
-	__attribute__((section("explorer_sites"), used)) = {
+static struct explorer_site end_site = {
 	.file = __FILE__, .line = __LINE__, .kind = EXPLORER_FENCE,
 };
+static struct explorer_site *const end_listed
+	__attribute__((section("explorer_sites"), used)) = &end_site;
 
-extern struct explorer_site __start_explorer_sites[];
-extern struct explorer_site __stop_explorer_sites[];
+/* By the linker. */
+extern struct explorer_site *const __start_explorer_sites[];
+extern struct explorer_site *const __stop_explorer_sites[];
 
 static struct thread *self;	/* NULL: no thread runs */
 static jmp_buf final_out;
@@ -50,7 +52,7 @@ size_t explorer_nr_sites(void)
 
 struct explorer_site *explorer_site_at(size_t i)
 {
-	return &__start_explorer_sites[i];
+	return __start_explorer_sites[i];
 }
 
 uint64_t explore_truncate(uint64_t value, int loc)
@@ -110,6 +112,7 @@ static void submit_at(struct op *op, const volatile void *p, size_t size)
 	op->order = op->site->as;
 	op->loc = location(p, size);
 	op->value = explore_truncate(op->value, op->loc);
+	explore_uses(self, op->loc);
 	/* A CAS that always fails, because it always comes late, might not. */
 	if (op->what >= OP_ADD && op->what <= OP_CAS)
 		explore_writes(self, op->loc);
@@ -236,8 +239,21 @@ unsigned int explorer_choose(unsigned int n)
 void explorer_note(unsigned int i, uint64_t value)
 {
 	explorer_notes[i] = value;
-	hash_mix(self->hist, value ^ (uint64_t)i << 56);
-	hash_mix(self->deeds, value ^ (uint64_t)i << 56);
+}
+
+void explorer_settle_at(unsigned int line, const void *state, size_t size)
+{
+	const uint8_t *p = state;
+	uint64_t word;
+	size_t i;
+
+	self->hist[0] = line;
+	self->hist[1] = size;
+	for (i = 0; i < size; i += 8) {
+		word = 0;
+		memcpy(&word, p + i, size - i < 8 ? size - i : 8);
+		hash_mix(self->hist, word);
+	}
 }
 
 void explorer_await_at(struct explorer_site *site, const volatile void *p,
@@ -248,6 +264,33 @@ void explorer_await_at(struct explorer_site *site, const volatile void *p,
 	};
 
 	submit_at(&op, p, size);
+}
+
+void explorer_await_not_at(struct explorer_site *site, const volatile void *p,
+			   size_t size, uint64_t value)
+{
+	struct op op = {
+		.site = site, .what = OP_LOAD, .blocking = 1, .expected = value,
+		.inverted = 1,
+	};
+
+	submit_at(&op, p, size);
+}
+
+void explorer_syscall(void)
+{
+	struct op op = {
+		.site = &end_site, .what = OP_FENCE, .order = EXPLORER_SC,
+		.compiler_only = 1,
+	};
+
+	submit(&op);
+	self->shielded = 1;
+}
+
+void explorer_sysret(void)
+{
+	self->shielded = 0;
 }
 
 void explorer_lock_at(struct explorer_site *site, volatile void *p,

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Channels as a program opens them: a region of the local backend, windows, a
+ * lane, bells, timeouts, and a look at the peer at each send.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <shmchan/spsc.h>
+
+#include "bench.h"
+
+enum channel_variant {
+	CHANNEL_DEFAULT,	/* spins for 10 us, then sleeps */
+	CHANNEL_POLL,		/* nobody ever sleeps */
+	CHANNEL_SLEEP,		/* sleeps at once */
+};
+
+struct channel_pair {
+	char name[2][SHMCHAN_NAME_LEN];	/* to A, to B */
+	struct shmchan_spsc to_a;
+	struct shmchan_spsc to_b;	/* round trips only */
+};
+
+static int channel_create(struct bench_case *c)
+{
+	struct channel_pair *pair;
+
+	pair = aligned_alloc(64, (sizeof(*pair) + 63) & ~63UL);
+	if (!pair)
+		return -ENOMEM;
+	memset(pair, 0, sizeof(*pair));
+	snprintf(pair->name[0], sizeof(pair->name[0]), "bench-%d-%s-a",
+		 (int)getpid(), c->name);
+	snprintf(pair->name[1], sizeof(pair->name[1]), "bench-%d-%s-b",
+		 (int)getpid(), c->name);
+	c->priv = pair;
+	return 0;
+}
+
+static int channel_open(struct shmchan_spsc *ch, const char *name,
+			const struct bench_case *c, int sends)
+{
+	struct shmchan_spsc_opts opts = SHMCHAN_SPSC_OPTS(
+		.role = sends ? SHMCHAN_SENDER : SHMCHAN_RECEIVER,
+		.backend = SHMCHAN_BACKEND_LOCAL, .create = 1,
+		.capacity = c->ring, .poll = c->variant == CHANNEL_POLL,
+		.spin_ns = c->variant == CHANNEL_SLEEP ? -1 : 0);
+	int err = shmchan_spsc_open(ch, name, &opts);
+
+	if (err)
+		fprintf(stderr, "bench: %s: %s\n", name,
+			shmchan_error_detail());
+	return err;
+}
+
+static int channel_attach(struct bench_case *c, enum bench_side side)
+{
+	struct channel_pair *pair = c->priv;
+	int err = channel_open(&pair->to_a, pair->name[0], c, side == BENCH_B);
+
+	if (!err && c->kind != BENCH_STREAM)
+		err = channel_open(&pair->to_b, pair->name[1], c,
+				   side == BENCH_A);
+	return err;
+}
+
+static void channel_detach(struct bench_case *c)
+{
+	struct channel_pair *pair = c->priv;
+
+	shmchan_spsc_close(&pair->to_a);
+	if (c->kind != BENCH_STREAM)
+		shmchan_spsc_close(&pair->to_b);
+}
+
+static void channel_check(const struct bench_case *c, int err)
+{
+	if (__builtin_expect(err, 0))
+		bench_die("%s: %s (%s)", c->name, strerror(-err),
+			  shmchan_error_detail());
+}
+
+static uint64_t channel_rtt(struct bench_case *c, enum bench_side side,
+			    uint64_t n)
+{
+	struct channel_pair *pair = c->priv;
+	struct shmchan_spsc *in = side == BENCH_A ? &pair->to_a : &pair->to_b;
+	struct shmchan_spsc *out = side == BENCH_A ? &pair->to_b : &pair->to_a;
+	uint64_t i, got, sum = 0;
+
+	for (i = 1; i <= n; i++) {
+		if (side == BENCH_A)
+			channel_check(c, shmchan_spsc_send(out, &i, 8, 0, 0,
+							   -1));
+		channel_check(c, shmchan_spsc_recv(in, &got, 8, NULL, NULL,
+						   -1));
+		sum += got;
+		if (side == BENCH_B)
+			channel_check(c, shmchan_spsc_send(out, &i, 8, 0, 0,
+							   -1));
+	}
+	return sum;
+}
+
+static uint64_t channel_stream(struct bench_case *c, enum bench_side side,
+			       uint64_t n)
+{
+	struct channel_pair *pair = c->priv;
+	uint64_t i, got, sum = 0;
+
+	for (i = 0; i < n; i++) {
+		if (side == BENCH_B) {
+			channel_check(c, shmchan_spsc_send(&pair->to_a, &i, 8,
+							   0, 0, -1));
+		} else {
+			channel_check(c, shmchan_spsc_recv(&pair->to_a, &got,
+							   8, NULL, NULL,
+							   -1));
+			sum += got;
+		}
+	}
+	return sum;
+}
+
+#define CHANNEL_CASE(n, k, r, v) \
+	{ .name = n, .who = "shmchan", .kind = (k), .size = 8, .batch = 1, \
+	  .ring = BENCH_SMALL_RING, .create = channel_create, \
+	  .attach = channel_attach, .detach = channel_detach, .run = (r), \
+	  .variant = (v) }
+
+struct bench_case bench_channel_cases[] = {
+	CHANNEL_CASE("chan-rtt-poll-8", BENCH_RTT, channel_rtt, CHANNEL_POLL),
+	CHANNEL_CASE("chan-rtt-8", BENCH_RTT, channel_rtt, CHANNEL_DEFAULT),
+	CHANNEL_CASE("chan-one-8", BENCH_STREAM, channel_stream,
+		     CHANNEL_DEFAULT),
+	CHANNEL_CASE("chan-sleep-8", BENCH_BLOCKING, channel_rtt,
+		     CHANNEL_SLEEP),
+	{ .name = NULL },
+};

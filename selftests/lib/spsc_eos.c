@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/* Channels from one sender to one receiver: how they end, and go on. */
+
+#include "spsc_fixture.h"
+
+static void send_u64(struct shmchan_spsc *tx, uint64_t value)
+{
+	CHECK_EQ(shmchan_spsc_send(tx, &value, 8, 0, 0, -1), 0);
+}
+
+#define CHECK_GETS(rx, want)						\
+	do {								\
+		uint64_t gets_value = 0;				\
+		CHECK_EQ(shmchan_spsc_recv((rx), &gets_value, 8, NULL,	\
+					   NULL, 10000 * MS), 0);	\
+		CHECK_EQ(gets_value, (want));				\
+	} while (0)
+
+#define CHECK_ENDS(rx, e)						\
+	do {								\
+		uint64_t ends_value = 0;				\
+		CHECK_EQ(shmchan_spsc_recv((rx), &ends_value, 8, NULL,	\
+					   NULL, 10000 * MS), (e));	\
+	} while (0)
+
+TEST(all_is_delivered_then_the_end)
+{
+	struct shmchan_reservation rsv;
+	struct shmchan_spsc tx, rx;
+	uint64_t i;
+
+	open_as(&rx, "end", SHMCHAN_RECEIVER, 65536, 0);
+	open_as(&tx, "end", SHMCHAN_SENDER, 65536, 0);
+	for (i = 0; i < 100; i++)
+		send_u64(&tx, i);
+	CHECK_EQ(shmchan_spsc_reserve(&tx, 8, &rsv, 0), 0);
+	shmchan_spsc_close(&tx);
+	for (i = 0; i < 100; i++)
+		CHECK_GETS(&rx, i);
+	CHECK_ENDS(&rx, -EPIPE);
+	CHECK_ENDS(&rx, -EPIPE);
+	CHECK_EQ(shmchan_spsc_recv(&rx, &i, 8, NULL, NULL, 0), -EPIPE);
+	shmchan_spsc_close(&rx);
+}
+
+TEST(the_end_wakes_a_sleeper)
+{
+	struct shmchan_spsc tx, rx;
+	pid_t pid;
+
+	open_as(&rx, "wake", SHMCHAN_RECEIVER, 4096, -1);
+	open_as(&tx, "wake", SHMCHAN_SENDER, 4096, -1);
+	shmchan_spsc_close(&tx);
+	CHECK_ENDS(&rx, -EPIPE);
+	pid = child_fork();
+	if (!pid) {
+		open_as(&tx, "wake", SHMCHAN_SENDER, 4096, -1);
+		send_u64(&tx, 1);
+		sleep_ms(100);
+		shmchan_spsc_close(&tx);
+		child_done();
+	}
+	CHECK_EQ(shmchan_spsc_wait_peer(&rx, 10000 * MS), 0);
+	while (shmchan_spsc_wait_peer(&rx, 0) == 0 && !rx.r.epochs) {
+		uint64_t value;
+		int err = shmchan_spsc_recv(&rx, &value, 8, NULL, NULL, 0);
+
+		if (!err)
+			break;
+		CHECK(err == -EPIPE || err == -EAGAIN);
+	}
+	CHECK_ENDS(&rx, -EPIPE);
+	CHECK_CHILD_OK(pid);
+	shmchan_spsc_close(&rx);
+}
+
+TEST(closed_receiver)
+{
+	struct shmchan_reservation rsv;
+	struct shmchan_spsc tx, rx;
+	uint64_t value = 0;
+
+	open_as(&tx, "closed", SHMCHAN_SENDER, 4096, 0);
+	open_as(&rx, "closed", SHMCHAN_RECEIVER, 4096, 0);
+	send_u64(&tx, 1);
+	send_u64(&tx, 2);
+	CHECK_GETS(&rx, 1);
+	shmchan_spsc_close(&rx);
+	CHECK_EQ(shmchan_spsc_send(&tx, &value, 8, 0, 0, -1), -EPIPE);
+	CHECK_SAYS(shmchan_error_detail(), "closed");
+	CHECK_EQ(shmchan_spsc_reserve(&tx, 8, &rsv, -1), -EPIPE);
+	CHECK_EQ(shmchan_spsc_send_n(&tx, &value, 8, 1, 0, -1), -EPIPE);
+	CHECK_EQ(shmchan_spsc_sendv(&tx, NULL, 0, 0, 0, -1), -EPIPE);
+	/* The next one goes on where that one was. */
+	open_as(&rx, "closed", SHMCHAN_RECEIVER, 4096, 0);
+	send_u64(&tx, 3);
+	CHECK_GETS(&rx, 2);
+	CHECK_GETS(&rx, 3);
+	shmchan_spsc_close(&tx);
+	CHECK_ENDS(&rx, -EPIPE);
+	shmchan_spsc_close(&rx);
+}
+
+TEST(closing_wakes_a_sender_that_waits_for_room)
+{
+	struct shmchan_spsc tx, rx;
+	uint64_t value = 0;
+	int err = 0;
+	pid_t pid;
+
+	open_as(&tx, "room", SHMCHAN_SENDER, 4096, -1);
+	pid = child_fork();
+	if (!pid) {
+		open_as(&rx, "room", SHMCHAN_RECEIVER, 4096, -1);
+		CHECK_GETS(&rx, 0);
+		sleep_ms(100);
+		shmchan_spsc_close(&rx);
+		child_done();
+	}
+	while (!err)
+		err = shmchan_spsc_send(&tx, &value, 8, 0, 0, 10000 * MS);
+	CHECK_EQ(err, -EPIPE);
+	CHECK_CHILD_OK(pid);
+	shmchan_spsc_close(&tx);
+}
+
+TEST(sender_after_sender)
+{
+	struct shmchan_spsc tx, rx;
+	struct shmchan_spsc_stats stats;
+	uint64_t round;
+
+	open_as(&rx, "after", SHMCHAN_RECEIVER, 4096, 0);
+	for (round = 0; round < 500; round++) {
+		open_as(&tx, "after", SHMCHAN_SENDER, 4096, 0);
+		send_u64(&tx, round);
+		shmchan_spsc_close(&tx);
+		CHECK_GETS(&rx, round);
+		CHECK_ENDS(&rx, -EPIPE);
+	}
+	shmchan_spsc_get_stats(&rx, &stats);
+	CHECK_EQ(stats.epochs, 499);
+	shmchan_spsc_close(&rx);
+}
+
+/* Everybody gone and the name with them: the next channel is a new one. */
+TEST(a_name_can_be_used_again)
+{
+	struct shmchan_spsc tx, rx;
+	int round;
+
+	for (round = 0; round < 20; round++) {
+		open_as(&tx, "again", SHMCHAN_SENDER, 4096, 0);
+		open_as(&rx, "again", SHMCHAN_RECEIVER, 4096, 0);
+		CHECK_EQ(rx.r.records, 0);
+		send_u64(&tx, 1);
+		CHECK_GETS(&rx, 1);
+		shmchan_spsc_close(&rx);
+		shmchan_spsc_close(&tx);
+	}
+}
+
+TEST_MAIN

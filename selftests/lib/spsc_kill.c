@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/* Channels: kill -9 of either side; the other is told, and nothing is lost. */
+
+#include <sys/ptrace.h>
+
+#include "spsc_fixture.h"
+
+/* What a helper did, where its killer can see it. */
+struct progress {
+	_Atomic uint64_t started;	/* this one may or may not have happened */
+	_Atomic uint64_t done;		/* these have */
+};
+
+static void sender(const char *tag, struct progress *p, uint64_t from,
+		   int trace, int64_t spin_ns)
+{
+	struct shmchan_reservation rsv;
+	struct shmchan_spsc tx;
+	uint64_t i, dirt;
+
+	if (trace) {
+		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+			_exit(HARNESS_EXIT_SKIP);
+		raise(SIGSTOP);
+	}
+	open_as(&tx, tag, SHMCHAN_SENDER, 4096, spin_ns);
+	for (i = from; !trace || i < from + 1500; i++) {
+		p->started = i + 1;
+		if (i % 3) {
+			CHECK_EQ(shmchan_spsc_send(&tx, &i, 8, 0, 0, -1), 0);
+		} else {
+			/* Dirt in what is never committed must not be seen. */
+			dirt = ~0ULL;
+			CHECK_EQ(shmchan_spsc_reserve(&tx, 100, &rsv, -1), 0);
+			memcpy(rsv.data, &dirt, 8);
+			memcpy(rsv.data, &i, 8);
+			CHECK_EQ(shmchan_spsc_commit(&tx, &rsv, 8, 0, 0), 0);
+		}
+		p->done = i + 1;
+	}
+	raise(SIGKILL);
+}
+
+static void receiver(const char *tag, struct progress *p, int trace,
+		     int64_t spin_ns)
+{
+	struct shmchan_spsc rx;
+	uint64_t value, n;
+
+	if (trace) {
+		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+			_exit(HARNESS_EXIT_SKIP);
+		raise(SIGSTOP);
+	}
+	open_as(&rx, tag, SHMCHAN_RECEIVER, 4096, spin_ns);
+	for (n = 0; !trace || n < 1500; n++) {
+		CHECK_EQ(shmchan_spsc_recv(&rx, &value, 8, NULL, NULL, -1), 0);
+		p->done = value + 1;
+	}
+	raise(SIGKILL);
+}
+
+/* Read all of a dead sender; returns the number expected next. */
+static uint64_t drain(struct shmchan_spsc *rx, uint64_t next)
+{
+	uint64_t value;
+	int err;
+
+	while (!(err = shmchan_spsc_recv(rx, &value, 8, NULL, NULL, TOLD_NS))) {
+		CHECK_EQ(value, next);
+		next++;
+	}
+	CHECK_EQ(err, -EOWNERDEAD);
+	return next;
+}
+
+TEST_LIMIT(senders_killed_at_random, 120)
+{
+	struct progress *p = shared_alloc(sizeof(*p));
+	uint64_t rnd = 5, next = 0, begin, value;
+	struct shmchan_spsc rx;
+	int round, err;
+	pid_t pid;
+
+	open_as(&rx, "tx", SHMCHAN_RECEIVER, 4096, 0);
+	for (round = 0; round < HARNESS_ROUNDS(60); round++) {
+		rnd = rnd * 6364136223846793005ULL + 1;
+		p->started = p->done = next;
+		pid = child_fork();
+		if (!pid)
+			sender("tx", p, next, 0, round & 1 ? -1 : 0);
+		begin = now_ns();
+		/* Run with it for a while, asleep and awake. */
+		while (now_ns() - begin < (rnd >> 40) % (20 * MS)) {
+			err = shmchan_spsc_recv(&rx, &value, 8, NULL, NULL,
+						round & 2 ? MS : 0);
+			if (err == -EAGAIN || err == -ETIMEDOUT ||
+			    err == -EOWNERDEAD)
+				continue;
+			CHECK_EQ(err, 0);
+			CHECK_EQ(value, next);
+			next++;
+		}
+		child_kill(pid);
+		begin = now_ns();
+		next = drain(&rx, next);
+		CHECK_LE(now_ns() - begin, TOLD_NS);
+		/* All that was sent, and at most the one it was at. */
+		CHECK_GE(next, p->done);
+		CHECK_LE(next, p->started);
+	}
+	note("%llu messages of %d senders", (unsigned long long)next, round);
+	shmchan_spsc_close(&rx);
+}
+
+TEST_LIMIT(receivers_killed_at_random, 120)
+{
+	struct progress *p = shared_alloc(sizeof(*p));
+	uint64_t rnd = 5, next = 0, begin, value;
+	struct shmchan_spsc tx, rx;
+	int round, err;
+	pid_t pid;
+
+	open_as(&tx, "rx", SHMCHAN_SENDER, 4096, 0);
+	for (round = 0; round < HARNESS_ROUNDS(60); round++) {
+		rnd = rnd * 6364136223846793005ULL + 1;
+		pid = child_fork();
+		if (!pid)
+			receiver("rx", p, 0, round & 1 ? -1 : 0);
+		begin = now_ns();
+		CHECK_EQ(shmchan_spsc_wait_peer(&tx, TOLD_NS), 0);
+		while (now_ns() - begin < (rnd >> 40) % (20 * MS)) {
+			err = shmchan_spsc_send(&tx, &next, 8, 0, 0,
+						round & 2 ? MS : 0);
+			if (err == -EAGAIN || err == -ETIMEDOUT)
+				continue;
+			CHECK_EQ(err, 0);
+			next++;
+		}
+		child_kill(pid);
+		/* Told at the latest when it waits for room. */
+		begin = now_ns();
+		while (!(err = shmchan_spsc_send(&tx, &next, 8, 0, 0, TOLD_NS)))
+			next++;
+		CHECK_EQ(err, -EOWNERDEAD);
+		CHECK_LE(now_ns() - begin, TOLD_NS);
+		/* Nothing that it had not read is lost to the next one. */
+		open_as(&rx, "rx", SHMCHAN_RECEIVER, 4096, 0);
+		err = shmchan_spsc_recv(&rx, &value, 8, NULL, NULL, 0);
+		if (err != -EAGAIN) {
+			CHECK_EQ(err, 0);
+			CHECK_LE(value, p->done + 1);
+			for (; value + 1 < next; value++) {
+				uint64_t got = 0;
+
+				CHECK_EQ(shmchan_spsc_recv(&rx, &got, 8, NULL,
+							   NULL, 0), 0);
+				CHECK_EQ(got, value + 1);
+			}
+		}
+		CHECK_EQ(shmchan_spsc_recv(&rx, &value, 8, NULL, NULL, 0),
+			 -EAGAIN);
+		p->done = next;
+		shmchan_spsc_close(&rx);
+	}
+	note("%llu messages to %d receivers", (unsigned long long)next, round);
+	shmchan_spsc_close(&tx);
+}
+
+/* Let it come to the nth system call, and kill it there; 0: it had ended. */
+static int kill_at(pid_t pid, int nth)
+{
+	int status = child_wait(pid);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == HARNESS_EXIT_SKIP)
+		SKIP("ptrace is not permitted");
+	CHECK(WIFSTOPPED(status));
+	ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_EXITKILL);
+	for (; nth > 0; nth--) {
+		int sig = 0;
+
+		if (WIFSTOPPED(status) && WSTOPSIG(status) != SIGTRAP &&
+		    WSTOPSIG(status) != SIGSTOP)
+			sig = WSTOPSIG(status);
+		if (ptrace(PTRACE_SYSCALL, pid, NULL, (long)sig))
+			FAIL("ptrace: %s", strerror(errno));
+		status = child_wait(pid);
+		if (!WIFSTOPPED(status)) {
+			CHECK(WIFSIGNALED(status) &&
+			      WTERMSIG(status) == SIGKILL);
+			return 0;
+		}
+	}
+	child_kill(pid);
+	return 1;
+}
+
+/* The other side, which must come to an end by itself. */
+static pid_t counterpart(const char *tag, enum shmchan_spsc_role role)
+{
+	struct shmchan_spsc ch;
+	uint64_t value = 0, got;
+	pid_t pid = child_fork();
+	int err = 0;
+
+	if (pid)
+		return pid;
+	open_as(&ch, tag, role, 4096, -1);
+	CHECK_EQ(shmchan_spsc_wait_peer(&ch, TOLD_NS), 0);
+	while (!err) {
+		if (role == SHMCHAN_SENDER) {
+			err = shmchan_spsc_send(&ch, &value, 8, 0, 0, TOLD_NS);
+		} else {
+			err = shmchan_spsc_recv(&ch, &got, 8, NULL, NULL,
+						TOLD_NS);
+			if (!err)
+				CHECK_EQ(got, value);
+		}
+		value++;
+	}
+	CHECK_EQ(err, -EOWNERDEAD);
+	shmchan_spsc_close(&ch);
+	child_done();
+}
+
+/*
+ * Whatever the system call it is killed at (both on entry and on exit), in
+ * opening, in waiting or in ringing, the other side comes to an end.
+ */
+static void killed_at_each_call(enum shmchan_spsc_role role)
+{
+	struct progress *p = shared_alloc(sizeof(*p));
+	int nth, step = HARNESS_SANITIZED ? 17 : 1, alive = 1, last = 260;
+	struct shmchan_spsc keeper;
+	pid_t pid, other;
+
+	for (nth = 1; alive && nth <= last; nth += step) {
+		/* It must have come so far that somebody waits for it. */
+		p->started = p->done = 0;
+		pid = child_fork();
+		if (!pid) {
+			if (role == SHMCHAN_SENDER)
+				sender("call", p, 0, 1, -1);
+			receiver("call", p, 1, -1);
+		}
+		other = child_fork();
+		if (!other) {
+			enum shmchan_spsc_role its = role == SHMCHAN_SENDER ?
+				SHMCHAN_RECEIVER : SHMCHAN_SENDER;
+			uint64_t value = 0, got;
+			int err;
+
+			open_as(&keeper, "call", its, 4096, -1);
+			/* Perhaps it is killed before it has come: fine. */
+			err = shmchan_spsc_wait_peer(&keeper, 200 * MS);
+			CHECK(err == 0 || err == -ETIMEDOUT);
+			while (!err) {
+				if (its == SHMCHAN_SENDER)
+					err = shmchan_spsc_send(&keeper, &value,
+								8, 0, 0,
+								TOLD_NS);
+				else
+					err = shmchan_spsc_recv(&keeper, &got,
+								8, NULL, NULL,
+								TOLD_NS);
+				if (!err && its == SHMCHAN_RECEIVER)
+					CHECK_EQ(got, value);
+				value++;
+			}
+			CHECK(err == -EOWNERDEAD || value == 0);
+			shmchan_spsc_close(&keeper);
+			child_done();
+		}
+		alive = kill_at(pid, nth);
+		CHECK_CHILD_OK(other);
+	}
+	note("%s killed at %d places", role == SHMCHAN_SENDER ? "sender" :
+	     "receiver", (nth - 1) / step);
+}
+
+TEST_LIMIT(sender_killed_at_each_call, 240)
+{
+	killed_at_each_call(SHMCHAN_SENDER);
+}
+
+TEST_LIMIT(receiver_killed_at_each_call, 240)
+{
+	killed_at_each_call(SHMCHAN_RECEIVER);
+}
+
+/* While it sleeps, which is where a process spends its time. */
+TEST(killed_asleep)
+{
+	struct progress *p = shared_alloc(sizeof(*p));
+	struct shmchan_spsc ch;
+	uint64_t value = 0;
+	pid_t pid, other;
+
+	/* A receiver that sleeps for want of messages. */
+	other = counterpart("sleep", SHMCHAN_SENDER);
+	pid = child_fork();
+	if (!pid)
+		receiver("sleep", p, 0, -1);
+	sleep_ms(100);
+	child_kill(pid);
+	CHECK_CHILD_OK(other);
+	/* A sender that sleeps for want of room. */
+	open_as(&ch, "sleep2", SHMCHAN_RECEIVER, 4096, -1);
+	pid = child_fork();
+	if (!pid)
+		sender("sleep2", p, 0, 0, -1);
+	sleep_ms(200);
+	child_kill(pid);
+	CHECK_GT(drain(&ch, value), 100);
+	shmchan_spsc_close(&ch);
+}
+
+TEST_MAIN
