@@ -16,7 +16,6 @@
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
@@ -62,25 +61,41 @@ static const struct mmu_notifier_ops shmchan_mm_ops = {
 	.release	= shmchan_mm_release,
 };
 
-static struct shmchan_mm *shmchan_mm_get(struct mm_struct *mm)
+/**
+ * shmchan_mm_get - watch the end of the caller's address space
+ *
+ * The first time in a process takes all its locks, and gives up at any pending
+ * signal.  The caller undoes what it did and lets the system call be restarted;
+ * so nothing that takes long should come before.
+ *
+ * Return: a reference, to be given to shmchan_mm_put(), or an ERR_PTR() of
+ * -EPERM (a kernel thread), -ENOMEM, -EINTR (a fatal signal), -ERESTARTNOINTR.
+ */
+struct shmchan_mm *shmchan_mm_get(void)
 {
+	struct mm_struct *mm = current->mm;
 	struct mmu_notifier *mn = ERR_PTR(-EINTR);
-	sigset_t block, old;
 
-	/*
-	 * mm_take_all_locks() gives up at any pending signal, so a profiler's
-	 * timer could keep a process from ever joining: only a fatal one counts.
-	 */
-	siginitsetinv(&block, sigmask(SIGKILL));
-	sigprocmask(SIG_BLOCK, &block, &old);
+	if (!mm)
+		return ERR_PTR(-EPERM);
 	if (!mmap_write_lock_killable(mm)) {
 		mn = mmu_notifier_get_locked(&shmchan_mm_ops, mm);
 		mmap_write_unlock(mm);
 	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (mn == ERR_PTR(-EINTR) && !fatal_signal_pending(current))
+		return ERR_PTR(-ERESTARTNOINTR);
 	if (IS_ERR(mn))
 		return ERR_CAST(mn);
 	return container_of(mn, struct shmchan_mm, mn);
+}
+
+/**
+ * shmchan_mm_put - give back a reference of shmchan_mm_get()
+ * @smm: the reference
+ */
+void shmchan_mm_put(struct shmchan_mm *smm)
+{
+	mmu_notifier_put(&smm->mn);
 }
 
 /**
@@ -301,14 +316,11 @@ int shmchan_member_join(struct shmchan_member *member, u32 slot, u32 flags)
 		return -EINVAL;
 	if (slot != SHMCHAN_SLOT_ANY && slot >= region->nr_seats)
 		return -EINVAL;
-	/* A kernel thread that works for somebody has none to bind to. */
-	if (!current->mm)
-		return -EPERM;
 	if (cmpxchg(&member->state, SHMCHAN_UNBOUND, SHMCHAN_JOINING) !=
 	    SHMCHAN_UNBOUND)
 		return -EISCONN;
 
-	smm = shmchan_mm_get(current->mm);
+	smm = shmchan_mm_get();
 	if (IS_ERR(smm)) {
 		ret = PTR_ERR(smm);
 		goto err_unbind;
@@ -334,7 +346,7 @@ int shmchan_member_join(struct shmchan_member *member, u32 slot, u32 flags)
 	return 0;
 
 err_mm:
-	mmu_notifier_put(&smm->mn);
+	shmchan_mm_put(smm);
 err_unbind:
 	/* Nobody acts on a capability that is JOINING: no order is needed. */
 	WRITE_ONCE(member->state, SHMCHAN_UNBOUND);
@@ -356,8 +368,11 @@ static void shmchan_member_end(struct shmchan_member *member, u32 how)
 	if (cmpxchg(&member->state, SHMCHAN_BOUND, SHMCHAN_ENDED) !=
 	    SHMCHAN_BOUND)
 		return;
-	if (how != SHMCHAN_SLOT_DIED && atomic_read(&member->nr_vmas))
+	if (how != SHMCHAN_SLOT_DIED && atomic_read(&member->nr_vmas)) {
+		/* The count, then the range: as shmchan_member_mmap() has it. */
+		smp_rmb();
 		shmchan_memory_unmap(member);
+	}
 	shmchan_bells_end(member);
 	seat_release(member, how);
 	shmchan_bell_ring(&region->bells[SHMCHAN_DOORBELL_MEMBERS], 0);
@@ -379,7 +394,7 @@ void shmchan_member_release(struct shmchan_member *member)
 		mutex_lock(&smm->lock);
 		list_del(&member->mm_node);
 		mutex_unlock(&smm->lock);
-		mmu_notifier_put(&smm->mn);
+		shmchan_mm_put(smm);
 	}
 	kfree(member);
 	shmchan_memory_unpin();

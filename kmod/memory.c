@@ -129,6 +129,7 @@ static bool shmchan_free_folios(struct shmchan_region *region)
 	u64 nr = 0;
 
 	while ((folio = *link)) {
+		cond_resched();
 		if (folio_ref_count(folio) != 1) {
 			link = (struct folio **)&folio->private;
 			continue;
@@ -137,7 +138,6 @@ static bool shmchan_free_folios(struct shmchan_region *region)
 		folio->private = NULL;
 		nr += folio_nr_pages(folio);
 		folio_put(folio);
-		cond_resched();
 	}
 	if (region->folios)
 		shmchan_quota_uncharge(region, nr);
@@ -190,6 +190,7 @@ static void shmchan_evict_inode(struct inode *inode)
 	xa_for_each(&inode->i_data.i_pages, index, folio) {
 		folio->private = region->folios;
 		region->folios = folio;
+		cond_resched();
 	}
 	/* Drops the page cache's references; ours are left, and pins. */
 	truncate_inode_pages_final(&inode->i_data);
@@ -732,6 +733,7 @@ int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma)
 	 * nr_vmas: if it saw no mapping, we see its state; and if it saw ours,
 	 * it sees the range as well.
 	 */
+	smp_mb__before_atomic();	/* the range, the store of nr_vmas */
 	atomic_inc(&member->nr_vmas);
 	smp_mb__after_atomic();	/* the store of nr_vmas, the load of state */
 	if (READ_ONCE(member->state) != SHMCHAN_BOUND) {

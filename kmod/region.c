@@ -181,6 +181,7 @@ static u32 count_extents(const struct shmchan_region *region)
 		if (addr != next)
 			nr++;
 		next = addr + granule;
+		cond_resched();
 	}
 	return nr;
 }
@@ -278,6 +279,53 @@ void shmchan_region_free(struct shmchan_region *region)
 	kfree(region);
 }
 
+/* A file on a new region. */
+static struct file *make_file(const struct shmchan_create *c, const char *name)
+{
+	struct shmchan_region *region;
+	struct file *file;
+	int ret;
+
+	region = shmchan_memory_new();
+	if (IS_ERR(region))
+		return ERR_CAST(region);
+	strscpy(region->label, name, sizeof(region->label));
+	ret = make_region(region, c);
+	if (ret) {
+		file = ERR_PTR(ret);
+		goto out;
+	}
+	ihold(region->inode);
+	file = shmchan_memory_file(region, SHMCHAN_RIGHT_ALL);
+	if (IS_ERR(file))
+		iput(region->inode);
+out:
+	/* From here on the file, if any, is what holds the region. */
+	shmchan_memory_drop(region);
+	return file;
+}
+
+/* All that can fail once the region is there; the name comes last. */
+static int finish_create(struct shmchan_call *call, struct file *file,
+			 const char *name)
+{
+	struct shmchan_member *member = file->private_data;
+	struct shmchan_create *c = call->arg;
+	int ret;
+
+	if (c->flags & SHMCHAN_CREATE_JOIN) {
+		ret = shmchan_member_join(member, c->join_slot, c->join_flags);
+		if (ret)
+			return ret;
+		c->join_slot = member->slot;
+		c->generation = member->generation;
+	}
+	ret = shmchan_respond(call, sizeof(*c));
+	if (ret)
+		return ret;
+	return name[0] ? shmchan_name_add(member, name) : 0;
+}
+
 /**
  * shmchan_create_ioctl - SHMCHAN_IOC_CREATE
  * @call: the call
@@ -288,10 +336,9 @@ int shmchan_create_ioctl(struct shmchan_call *call)
 {
 	struct shmchan_create *c = call->arg;
 	char name[SHMCHAN_NAME_LEN] = "";
-	struct shmchan_region *region;
-	struct shmchan_member *member;
+	struct shmchan_mm *smm = NULL;
 	struct file *file;
-	int fd, ret;
+	int ret;
 
 	ret = check_create(c);
 	if (ret)
@@ -305,57 +352,35 @@ int shmchan_create_ioctl(struct shmchan_call *call)
 		if (ret)
 			return ret;
 	}
-
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	region = shmchan_memory_new();
-	if (IS_ERR(region)) {
-		ret = PTR_ERR(region);
-		goto err_fd;
-	}
-	strscpy(region->label, name, sizeof(region->label));
-	ret = make_region(region, c);
-	if (ret)
-		goto err_region;
-	ihold(region->inode);
-	file = shmchan_memory_file(region, SHMCHAN_RIGHT_ALL);
-	if (IS_ERR(file)) {
-		iput(region->inode);
-		ret = PTR_ERR(file);
-		goto err_region;
-	}
-	/* From here on the file is what holds the region. */
-	shmchan_memory_drop(region);
-	member = file->private_data;
-
+	/* Before the memory: a restart would allocate all of that again. */
 	if (c->flags & SHMCHAN_CREATE_JOIN) {
-		ret = shmchan_member_join(member, c->join_slot, c->join_flags);
-		if (ret)
-			goto err_file;
-		c->join_slot = member->slot;
-		c->generation = member->generation;
+		smm = shmchan_mm_get();
+		if (IS_ERR(smm))
+			return PTR_ERR(smm);
 	}
-	c->fd = fd;
-	ret = shmchan_respond(call, sizeof(*c));
+
+	c->fd = get_unused_fd_flags(O_CLOEXEC);
+	if (c->fd < 0) {
+		ret = c->fd;
+		goto out;
+	}
+	file = make_file(c, name);
+	ret = PTR_ERR_OR_ZERO(file);
+	if (ret)
+		goto err_fd;
+	ret = finish_create(call, file, name);
 	if (ret)
 		goto err_file;
-	if (name[0]) {
-		ret = shmchan_name_add(member, name);
-		if (ret)
-			goto err_file;
-	}
-	fd_install(fd, file);
-	return 0;
+	fd_install(c->fd, file);
+	goto out;
 
-err_region:
-	shmchan_memory_drop(region);
-	put_unused_fd(fd);
-	return ret;
 err_file:
 	fput(file);
 err_fd:
-	put_unused_fd(fd);
+	put_unused_fd(c->fd);
+out:
+	if (smm)
+		shmchan_mm_put(smm);
 	return ret;
 }
 

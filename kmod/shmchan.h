@@ -290,6 +290,8 @@ int shmchan_open_ioctl(struct shmchan_call *call);
 int shmchan_list_ioctl(struct shmchan_call *call);
 
 /* member.c: joining and ending */
+struct shmchan_mm *shmchan_mm_get(void);
+void shmchan_mm_put(struct shmchan_mm *smm);
 struct shmchan_member *shmchan_member_new(struct shmchan_region *region,
 					  u32 rights);
 void shmchan_member_release(struct shmchan_member *member);

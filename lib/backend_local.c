@@ -210,7 +210,7 @@ static int fill_file(struct shmchan_region_private *p,
 		     struct local_super *super)
 {
 	const struct local_layout *at = &p->local->at;
-	uint64_t total = o->data_size + at->size - at->control;
+	uint64_t total = o->data_size + o->control_size + at->size - at->status;
 	int err;
 
 	if (ftruncate(p->file.fd, (off_t)at->size))
@@ -446,6 +446,8 @@ static int enter(struct shmchan_region_private *p, const char *path,
 		return 1;
 	if (local_anyone(p->file.fd))
 		return 0;
+	if (!local_is_region(p->file.fd))
+		return shmchan__fail(EPROTO, "%s is not a region", path);
 	/* Left behind by the dead: a region without members has ended. */
 	if (unlink(path) && errno != ENOENT)
 		return shmchan__fail(ENOENT,

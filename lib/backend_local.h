@@ -112,6 +112,7 @@ void local_slot_unlock(int fd, uint32_t slot);
 int local_slot_held(int fd, uint32_t slot);
 int local_anyone(int fd);
 int local_names(const char *path, int fd);
+int local_is_region(int fd);
 int local_read_super(int fd, struct local_super *super,
 		     struct local_layout *at);
 int local_displace(const char *path, const char *name);

@@ -146,6 +146,19 @@ int local_names(const char *path, int fd)
 	       by_fd.st_dev == by_path.st_dev && by_fd.st_ino == by_path.st_ino;
 }
 
+/* Was this made by a library like ours?  Then it is ours to remove. */
+int local_is_region(int fd)
+{
+	uint64_t magic = 0;
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode) &&
+	       st.st_size >= (off_t)SHMCHAN_PAGE &&
+	       pread(fd, &magic, sizeof(magic),
+		     st.st_size - (off_t)SHMCHAN_PAGE) == sizeof(magic) &&
+	       magic == LOCAL_MAGIC;
+}
+
 /* What is wrong with a file that claims to be a region; NULL: nothing. */
 static const char *judge_super(const struct local_super *s, uint64_t size,
 			       struct local_layout *at)
@@ -205,7 +218,7 @@ static int remove_stale(int fd, const char *path, const char *name)
 	/* Removed by somebody else: who has the name now? */
 	if (!local_names(path, fd))
 		return 1;
-	if (local_anyone(fd))
+	if (local_anyone(fd) || !local_is_region(fd))
 		return taken(path, name);
 	if (unlink(path) && errno != ENOENT)
 		return shmchan__fail(EEXIST,

@@ -138,8 +138,9 @@ static int clean_one(int dirfd, const char *entry, const char *name, void *arg)
 	if (fd < 0)
 		return 0;
 	/* Busy means that somebody is joining, or cleaning. */
-	if (!local_anyone(fd) && !local_gate_enter(fd, 0) &&
-	    !local_anyone(fd) && local_names(path, fd) && !unlink(path))
+	if (local_is_region(fd) && !local_anyone(fd) &&
+	    !local_gate_enter(fd, 0) && !local_anyone(fd) &&
+	    local_names(path, fd) && !unlink(path))
 		++*removed;
 	shmchan__file_close(&f);
 	return 0;

@@ -13,7 +13,7 @@
  *    still read something older; a fence, if one may read something older
  *    than it knows of.)  No cycle goes through the others any more.  With them
  *    goes each fact by which a new event will get an edge from them;
- *  - for races, the newest access of each thread and kind to a location that
+ *  - for races, if asked for, the newest access of each thread and kind to a location that
  *    has plain accesses, and who knows of it.
  *
  * Facts of happens-before are hashed as yes or no, not as clocks, so that it
@@ -382,7 +382,8 @@ static void hash_races(uint64_t h[2])
 	}
 }
 
-void mm_hash(uint64_t h[2], unsigned int running, unsigned int joined)
+void mm_hash(uint64_t h[2], unsigned int running, unsigned int joined,
+	     int with_races)
 {
 	static const struct mm_view nothing;
 	int t;
@@ -403,5 +404,6 @@ void mm_hash(uint64_t h[2], unsigned int running, unsigned int joined)
 	hash_messages(h);
 	hash_views(h);
 	hash_psc(h, running);
-	hash_races(h);
+	if (with_races)
+		hash_races(h);
 }

@@ -300,7 +300,7 @@ static void hash_state(uint64_t h[2])
 	}
 	for (i = 0; i < EXPLORER_NOTES; i++)
 		hash_mix(h, explorer_notes[i]);
-	mm_hash(h, running, joined);
+	mm_hash(h, running, joined, explorer_model->races);
 }
 
 void explore_writes(const struct thread *th, int loc)
@@ -344,7 +344,8 @@ static enum mm_result do_access(struct thread *th, const struct alt *alt)
 	}
 	if (alt->after >= 0)
 		explore_writes(th, op->loc);
-	if (op->order == EXPLORER_PLAIN && mm_hash_plain(op->loc))
+	if (op->order == EXPLORER_PLAIN && mm_hash_plain(op->loc) &&
+	    explorer_model->races)
 		learned = 1;
 	return mm_access(tid, &a);
 }

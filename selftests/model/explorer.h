@@ -72,6 +72,12 @@ struct explorer_model {
 	const char *const *covers;	/* to be seen at least once; or NULL */
 	int max_kills;
 	int deep;			/* only where MODEL_DEEP is set */
+	/*
+	 * Races of plain accesses are reported wherever one is met; with this,
+	 * states that differ only in who would race are explored apart, so
+	 * that none is missed.  Many more states: for small models.
+	 */
+	int races;
 	unsigned long max_states;	/* 0: the usual bound */
 	int arg;			/* for the model's own use */
 };

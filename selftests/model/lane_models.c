@@ -62,6 +62,9 @@ static const char *const poll_waits[] = {
 const struct explorer_model lane_models[] = {
 	{ .name = "lane", .what = "order, exactly once, no sleep for ever",
 	  .thread = { writer, reader }, .setup = setup_hold, .arg = 5 },
+	{ .name = "lane-races", .what = "plain payload never races",
+	  .thread = { writer, reader }, .setup = setup_poll, .arg = 9,
+	  .races = 1, .covers = poll_waits },
 	{ .name = "lane-wrap", .what = "the same, over the end of the ring",
 	  .thread = { writer, reader }, .setup = setup_hold, .arg = 8,
 	  .covers = waits },

@@ -139,7 +139,8 @@ int mm_floor(int tid, int loc);
  * counts at a location is what the threads of mm_hash_user() may see.  Both
  * return whether that is news, and hashes made before are void.
  */
-void mm_hash(uint64_t h[2], unsigned int running, unsigned int joined);
+void mm_hash(uint64_t h[2], unsigned int running, unsigned int joined,
+	     int with_races);
 int mm_hash_plain(int loc);
 int mm_hash_user(int tid, int loc);
 void mm_hash_reset(void);
