@@ -51,7 +51,7 @@ struct sync {
 	uint64_t switches[2];	/* involuntary ones in the last run */
 };
 
-unsigned int bench_idle_pauses;
+unsigned int bench_idle_pauses = 8;
 
 static struct sync *sync_area;
 static enum bench_side my_side;

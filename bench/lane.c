@@ -235,7 +235,7 @@ lane_consume(struct bench_case *c, uint64_t n, uint32_t size, int variant)
 	struct lane_pair *pair = c->priv;
 	struct shmchan_lane_reader *r = &pair->to_a.reader;
 	const uint32_t words = size / 8;
-	uint64_t i = 0, sum = 0;
+	uint64_t i = 0, sum = 0, mark = 0;
 	const void *data;
 	size_t length;
 	uint32_t meta;
@@ -269,7 +269,7 @@ lane_consume(struct bench_case *c, uint64_t n, uint32_t size, int variant)
 		}
 		if (__builtin_expect(err != -EAGAIN, 0))
 			lane_failed(c, err);
-		bench_idle();
+		bench_idle(i, &mark);
 	}
 	return sum;
 }

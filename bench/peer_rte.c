@@ -135,24 +135,24 @@ rte_consume(struct rte_ring *ring, uint64_t n, uint32_t size, int variant)
 	static uint64_t buf[RTE_BATCH * RTE_MAX_SIZE / 8];
 	const uint32_t words = size / 8;
 	struct rte_ring_zc_data zcd;
-	uint64_t i, sum = 0;
+	uint64_t i, sum = 0, mark = 0;
 	unsigned int k;
 
 	for (i = 0; i < n; i += k) {
 		if (variant == RTE_ONE) {
 			while (rte_ring_sc_dequeue_elem(ring, buf, size))
-				bench_idle();
+				bench_idle(i, &mark);
 			sum += bench_sum(buf, words);
 			k = 1;
 		} else if (variant == RTE_BURST) {
 			while (!(k = rte_ring_sc_dequeue_burst_elem(ring, buf,
 						size, RTE_BATCH, NULL)))
-				bench_idle();
+				bench_idle(i, &mark);
 			sum += bench_sum(buf, k * words);
 		} else {
 			while (!(k = rte_ring_dequeue_zc_burst_elem_start(ring,
 						size, RTE_BATCH, &zcd, NULL)))
-				bench_idle();
+				bench_idle(i, &mark);
 			if (k <= zcd.n1) {
 				sum += bench_sum(zcd.ptr1, k * words);
 			} else {

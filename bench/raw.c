@@ -64,7 +64,7 @@ static uint64_t raw_stream(struct bench_case *c, enum bench_side side,
 			   uint64_t n)
 {
 	struct raw *raw = c->priv;
-	uint64_t i, sum = 0, *line;
+	uint64_t i, sum = 0, mark = 0, *line;
 	uint64_t room = RAW_NR_LINES;
 
 	if (side == BENCH_B) {
@@ -83,7 +83,7 @@ static uint64_t raw_stream(struct bench_case *c, enum bench_side side,
 	for (i = 0; i < n; i++) {
 		line = &raw->lines[i % RAW_NR_LINES * RAW_WORDS];
 		while (__atomic_load_n(line, __ATOMIC_ACQUIRE) != i + 1)
-			bench_idle();
+			bench_idle(i, &mark);
 		sum += bench_sum(line + 1, RAW_WORDS - 1);
 		if (i % (RAW_NR_LINES / 4) == RAW_NR_LINES / 4 - 1)
 			__atomic_store_n(&raw->consumed.word, i + 1,

@@ -309,6 +309,6 @@ void bench_describe(FILE *out, const char *prefix, const int cpus[2])
 	describe_caches(out, prefix, cpus[0]);
 	fprintf(out, "%skernel: %s %s %s; load average %.1f\n", prefix,
 		uts.sysname, uts.release, uts.machine, load[0]);
-	fprintf(out, "%scompiler: %s; idle pauses %u\n", prefix, __VERSION__,
+	fprintf(out, "%scompiler: %s; pauses after a burst: %u\n", prefix, __VERSION__,
 		bench_idle_pauses);
 }

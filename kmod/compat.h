@@ -46,7 +46,12 @@ static inline ktime_t shmchan_timens_to_host(ktime_t t)
 #ifdef CONFIG_TIME_NS
 	const struct time_namespace *ns = current->nsproxy->time_ns;
 
-	t = ktime_sub(t, timespec64_to_ktime(ns->offsets.monotonic));
+	ktime_t offset = timespec64_to_ktime(ns->offsets.monotonic);
+
+	/* t is not negative; nor may the sum overflow. */
+	if (offset < 0 && t > KTIME_MAX + offset)
+		return KTIME_MAX;
+	t = ktime_sub(t, offset);
 	if (t < 0)
 		t = 0;
 #endif

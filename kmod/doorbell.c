@@ -86,6 +86,7 @@ struct shmchan_wait_entry {
  * @woken: a ring found a condition changed; set once, by cmpxchg
  * @stale: a member of ours has ended
  * @index: which condition that ring found
+ * @chosen: the doorbell that was rung
  * @nr_conds: length of @conds
  * @nr_entries: length of @entries
  * @conds: what is waited for
@@ -99,6 +100,7 @@ struct shmchan_waiter {
 	u32 woken;
 	bool stale;
 	u32 index;
+	struct shmchan_bell *chosen;
 	u32 nr_conds;
 	u32 nr_entries;
 	struct shmchan_cond *conds;
@@ -194,7 +196,8 @@ static bool wake_entry(struct shmchan_wait_entry *entry)
 	/* Another doorbell of the same sleeper may have been quicker. */
 	won = !cmpxchg(&waiter->woken, 0, 1);
 	if (won) {
-		WRITE_ONCE(waiter->index, index);
+		waiter->index = index;
+		waiter->chosen = bell;
 		wake_up_process(waiter->task);
 	}
 	return won;
@@ -524,12 +527,15 @@ static int run_waiter(struct shmchan_waiter *waiter, ktime_t *deadline)
 	while (i--)
 		dequeue_entry(&waiter->entries[i]);
 
-	if (READ_ONCE(waiter->stale))
+	if (waiter->woken && (waiter->stale || fatal_signal_pending(current))) {
+		/* Chosen by a ring, and no use to it: let it choose another. */
+		shmchan_bell_ring(waiter->chosen, 1);
+		return waiter->stale ? -ESTALE : -EINTR;
+	}
+	if (waiter->stale)
 		return -ESTALE;
 	/* A ring that chose us must not be lost to a timeout or a signal. */
-	if (READ_ONCE(waiter->woken))
-		return 0;
-	return ret;
+	return waiter->woken ? 0 : ret;
 }
 
 static int do_wait(struct file *file, struct shmchan_wait *w)
@@ -575,7 +581,7 @@ static int do_wait(struct file *file, struct shmchan_wait *w)
 		ret = run_waiter(&waiter, w->deadline == SHMCHAN_FOREVER ?
 					  NULL : &deadline);
 	put_entries(&waiter);
-	w->index = READ_ONCE(waiter.index);
+	w->index = waiter.index;
 out:
 	kvfree(many);
 	return ret;

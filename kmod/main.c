@@ -27,7 +27,7 @@ static_assert(sizeof(struct shmchan_create) == 120);
 static_assert(sizeof(struct shmchan_open) == 48);
 static_assert(sizeof(struct shmchan_list_entry) == 104);
 static_assert(sizeof(struct shmchan_list) == 32);
-static_assert(sizeof(struct shmchan_query) == 176);
+static_assert(sizeof(struct shmchan_query) == 184);
 static_assert(sizeof(struct shmchan_join) == 16);
 static_assert(sizeof(struct shmchan_leave) == 8);
 static_assert(sizeof(struct shmchan_identity) == 24);

@@ -18,11 +18,15 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/wait_bit.h>
 #include <linux/user_namespace.h>
 
 #include "shmchan.h"
 
 static void shmchan_member_end(struct shmchan_member *member, u32 how);
+
+/* Address spaces that are watched; module exit waits for none. */
+static atomic_t nr_mms = ATOMIC_INIT(0);
 
 static struct mmu_notifier *shmchan_mm_alloc(struct mm_struct *mm)
 {
@@ -34,12 +38,15 @@ static struct mmu_notifier *shmchan_mm_alloc(struct mm_struct *mm)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&smm->lock);
 	INIT_LIST_HEAD(&smm->members);
+	atomic_inc(&nr_mms);
 	return &smm->mn;
 }
 
 static void shmchan_mm_free(struct mmu_notifier *mn)
 {
 	kfree(container_of(mn, struct shmchan_mm, mn));
+	if (atomic_dec_and_test(&nr_mms))
+		wake_up_var(&nr_mms);
 }
 
 /* The last user of the address space has gone: nobody can store any more. */
@@ -103,6 +110,11 @@ void shmchan_mm_put(struct shmchan_mm *smm)
  */
 void shmchan_members_exit(void)
 {
+	/*
+	 * mmu_notifier_synchronize() is a grace period, but what is freed after
+	 * one may be freed on another CPU; and then that function has to return.
+	 */
+	wait_var_event(&nr_mms, !atomic_read(&nr_mms));
 	mmu_notifier_synchronize();
 }
 

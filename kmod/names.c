@@ -5,8 +5,9 @@
  * A name belongs to the IPC namespace of its creator and is looked up in that
  * of whoever opens it, both at the time of the call, with the credentials of
  * the call: as System V IPC does.  The name entry, not the region, holds the
- * namespace, and it goes when the last member bound from that namespace ends;
- * so a region that was passed on keeps no dead container's namespace alive.
+ * namespace, and it goes when the last member bound from that namespace ends
+ * (and the creator's capability, if that never joined); so a member elsewhere
+ * keeps no dead container's namespace alive.
  *
  * Each namespace that has names has a table of its own, so that neither what
  * a caller is told nor how long that takes says anything about others.

@@ -415,7 +415,7 @@ int shmchan_query_ioctl(struct shmchan_call *call)
 	struct shmchan_query *q = call->arg;
 	u32 state;
 
-	if (q->flags)
+	if (q->flags || q->reserved)
 		return -EINVAL;
 	if (q->windows &&
 	    copy_to_user(u64_to_user_ptr(q->windows), region->windows,
@@ -425,7 +425,7 @@ int shmchan_query_ioctl(struct shmchan_call *call)
 	if (q->doorbells && copy_bells(region, q))
 		return -EFAULT;
 
-	q->flags = region->flags;
+	q->create_flags = region->flags;
 	q->data_size = region->data_size;
 	q->control_offset = region->control_offset;
 	q->control_size = region->control_size;

@@ -213,7 +213,7 @@ static int describe(struct shmchan_region_private *p)
 	r->slot = q.slot;
 	r->generation = q.generation;
 	r->rights = q.rights;
-	p->flags = q.flags;
+	p->flags = q.create_flags;
 	p->mode = q.mode;
 	p->uid = q.uid;
 	p->gid = q.gid;

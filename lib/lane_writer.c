@@ -358,6 +358,11 @@ int shmchan_lane_send_n(struct shmchan_lane_writer *w, const void *buf,
 		else
 			ret = shmchan_lane_send(w, from, size, meta,
 						flags | more);
+		if (ret == -EAGAIN && count > 1) {
+			/* What is left of the room may do for fewer. */
+			per_run = count / 2;
+			continue;
+		}
 		if (ret < 0) {
 			if (!sent)
 				return ret;

@@ -281,7 +281,7 @@ int shmchan_region_query(const struct shmchan_region *region,
 		memcpy((void *)(uintptr_t)query->doorbells, p->doorbells,
 		       doorbells * sizeof(p->doorbells[0]));
 	query->size = sizeof(*query);
-	query->flags = p->flags;
+	query->create_flags = p->flags;
 	query->data_size = region->data_size;
 	query->control_offset = region->control_offset;
 	query->control_size = region->control_size;

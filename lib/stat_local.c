@@ -124,7 +124,7 @@ static void set_query(struct shmchan_query *q, const struct local_super *s,
 		      const char *name)
 {
 	q->size = sizeof(*q);
-	q->flags = s->flags;
+	q->create_flags = s->flags;
 	q->data_size = s->data_size;
 	q->control_offset = at->control;
 	q->control_size = s->control_size;

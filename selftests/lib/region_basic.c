@@ -32,7 +32,7 @@ TEST(geometry_and_query)
 	CHECK_EQ(q.gid, getegid());
 	CHECK_EQ(q.slot, 0);
 	CHECK_EQ(q.data_folio_size, 4096);
-	CHECK_EQ(q.flags, SHMCHAN_CREATE_SMALL);
+	CHECK_EQ(q.create_flags, SHMCHAN_CREATE_SMALL);
 	CHECK_STR(q.name, test_name("geo"));
 	/* With no room for them only the counts come. */
 	q = (struct shmchan_query){ .size = 0 };

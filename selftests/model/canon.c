@@ -37,6 +37,7 @@ static struct seen_view view[MAX_VIEWS];
 static int nr_view;
 static uint8_t has_plain[MM_LOCS];
 static uint8_t users[MM_LOCS];		/* threads that ever access it */
+static int16_t lock_of[MM_LOCS];	/* see mm_hash_user() */
 static struct mm_view fenced[MM_THREADS];
 
 void mm_hash_reset(void)
@@ -45,12 +46,18 @@ void mm_hash_reset(void)
 	memset(users, 0, sizeof(users));
 }
 
-int mm_hash_user(int tid, int loc)
+int mm_hash_user(int tid, int loc, int lock)
 {
 	int news = !(users[loc] >> tid & 1);
 
+	if (!users[loc])
+		lock_of[loc] = (int16_t)lock;
+	else if (lock_of[loc] && lock_of[loc] != lock)
+		lock_of[loc] = 0;
+	else
+		lock = lock_of[loc];
 	users[loc] |= (uint8_t)(1U << tid);
-	return news;
+	return news || lock != lock_of[loc];
 }
 
 /* Returns 1 if that is news. */
@@ -62,7 +69,25 @@ int mm_hash_plain(int loc)
 	return news;
 }
 
-static void find_floors(unsigned int running)
+/* The oldest rank of loc that thread t may come to read. */
+static int oldest(int t, int loc, const int locks[MM_THREADS])
+{
+	int r = mm.msg[mm.thread[t].cur.at[loc]].rank, lock = lock_of[loc];
+	const struct mm_message *m;
+
+	if (lock == MM_IS_LOCK)
+		return mm.nr_mo[loc] - 1;
+	if (!lock || locks[t] == lock)
+		return r;
+	/* It will take the lock first, from the newest message or later. */
+	lock--;
+	m = &mm.msg[mm.mo[lock][mm.nr_mo[lock] - 1]];
+	if (m->view && mm.msg[m->view->at[loc]].rank > r)
+		r = mm.msg[m->view->at[loc]].rank;
+	return r;
+}
+
+static void find_floors(unsigned int running, const int locks[MM_THREADS])
 {
 	int i, t;
 
@@ -70,9 +95,12 @@ static void find_floors(unsigned int running)
 		int low = mm.nr_mo[i] - 1;
 
 		for (t = 0; t < MM_THREADS; t++) {
-			int r = mm.msg[mm.thread[t].cur.at[i]].rank;
+			int r;
 
-			if ((running & users[i]) >> t & 1 && r < low)
+			if (!((running & users[i]) >> t & 1))
+				continue;
+			r = oldest(t, i, locks);
+			if (r < low)
 				low = r;
 		}
 		floor_of[i] = (uint16_t)low;
@@ -383,12 +411,12 @@ static void hash_races(uint64_t h[2])
 }
 
 void mm_hash(uint64_t h[2], unsigned int running, unsigned int joined,
-	     int with_races)
+	     const int locks[MM_THREADS], int with_races)
 {
 	static const struct mm_view nothing;
 	int t;
 
-	find_floors(running);
+	find_floors(running, locks);
 	nr_view = 0;
 	for (t = 0; t < MM_THREADS; t++) {
 		if (running >> t & 1) {

@@ -280,6 +280,7 @@ static int gather(struct alt *alts, int *reads)
 
 static void hash_state(uint64_t h[2])
 {
+	int locks[MM_THREADS] = { 0 };
 	unsigned int running = 0;
 	int t, i;
 
@@ -293,6 +294,7 @@ static void hash_state(uint64_t h[2])
 		if (th->status == GONE)
 			continue;
 		running |= 1U << t;
+		locks[t] = th->lock;
 		hash_mix(h, th->hist[0]);
 		hash_mix(h, th->hist[1]);
 		for (i = 0; th->doomed && i < MM_LOCS / 64; i++)
@@ -300,7 +302,7 @@ static void hash_state(uint64_t h[2])
 	}
 	for (i = 0; i < EXPLORER_NOTES; i++)
 		hash_mix(h, explorer_notes[i]);
-	mm_hash(h, running, joined, explorer_model->races);
+	mm_hash(h, running, joined, locks, explorer_model->races);
 }
 
 void explore_writes(const struct thread *th, int loc)
@@ -313,9 +315,10 @@ void explore_writes(const struct thread *th, int loc)
 	}
 }
 
-void explore_uses(const struct thread *th, int loc)
+void explore_uses(const struct thread *th, const struct op *op)
 {
-	if (mm_hash_user((int)(th - explore_thread), loc))
+	if (mm_hash_user((int)(th - explore_thread), op->loc,
+			 op->locks ? MM_IS_LOCK : th->lock))
 		learned = 1;
 }
 

@@ -24,6 +24,7 @@ struct op {
 	int blocking;		/* only if it reads what is expected */
 	int inverted;		/* ... or anything else */
 	int compiler_only;	/* a crash fence */
+	int locks;		/* a lock, taken or given back */
 };
 
 enum status {
@@ -41,6 +42,7 @@ struct thread {
 	enum status status;
 	int dead;
 	int shielded;		/* in a system call */
+	int lock;		/* location of the lock that it holds, + 1 */
 	int doomed;		/* has left a store out */
 	uint64_t skipped[MM_LOCS / 64];
 	uint64_t hist[2];	/* hash: what it read and chose since it settled */
@@ -61,7 +63,7 @@ extern int explore_nr_steps;
 
 /* explore.c: this thread may write, or access, this location */
 void explore_writes(const struct thread *th, int loc);
-void explore_uses(const struct thread *th, int loc);
+void explore_uses(const struct thread *th, const struct op *op);
 
 /* thread.c */
 void explore_setup(void);

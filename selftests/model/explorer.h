@@ -134,12 +134,21 @@ void explorer_await_not_at(struct explorer_site *site, const volatile void *p,
 	explorer_await_not_at(EXPLORER_SITE(EXPLORER_LOAD, o), (p), \
 			      sizeof(*(p)), (uint64_t)(v))
 
-/* A lock: sleeps until the word is 0 and makes it 1; acquire. */
+/*
+ * A lock: sleeps until the word is 0 and makes it 1, acquire; and stores 0,
+ * release.  One at a time.  Words that are accessed under one lock alone are
+ * learned, so that what is stale in them does not make many states of one.
+ */
 void explorer_lock_at(struct explorer_site *site, volatile void *p,
 		      size_t size);
 #define explorer_lock(p) \
 	explorer_lock_at(EXPLORER_SITE(EXPLORER_CAS, EXPLORER_ACQ), (p), \
 			 sizeof(*(p)))
+void explorer_unlock_at(struct explorer_site *site, volatile void *p,
+			size_t size);
+#define explorer_unlock(p) \
+	explorer_unlock_at(EXPLORER_SITE(EXPLORER_STORE, EXPLORER_REL), (p), \
+			   sizeof(*(p)))
 
 /* Sleep until a thread has ended or is dead and buried, as pthread_join. */
 void explorer_join(unsigned int thread);

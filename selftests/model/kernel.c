@@ -43,7 +43,7 @@ static void lock(uint32_t bell)
 
 static void unlock(uint32_t bell)
 {
-	shmchan_store_release(lock_of(bell), 0);
+	explorer_unlock(lock_of(bell));
 }
 
 uint64_t kernel_slot_value(uint32_t generation, uint32_t state)

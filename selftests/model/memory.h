@@ -136,13 +136,16 @@ int mm_floor(int tid, int loc);
  * Add to a hash what distinguishes this state from others for the future, if
  * these threads still run, and those that ended may be joined (canon.c).
  * Races are looked for at locations that mm_hash_plain() was told of; what
- * counts at a location is what the threads of mm_hash_user() may see.  Both
- * return whether that is news, and hashes made before are void.
+ * counts at a location is what the threads of mm_hash_user() may see, if they
+ * take the lock first under which all accesses are (a location + 1; 0: none;
+ * MM_IS_LOCK: this is one; locks: what each thread holds).  Both return
+ * whether that is news, and hashes made before are void.
  */
+#define MM_IS_LOCK	(-1)
 void mm_hash(uint64_t h[2], unsigned int running, unsigned int joined,
-	     int with_races);
+	     const int locks[MM_THREADS], int with_races);
 int mm_hash_plain(int loc);
-int mm_hash_user(int tid, int loc);
+int mm_hash_user(int tid, int loc, int lock);
 void mm_hash_reset(void);
 
 /* For traces. */

@@ -112,7 +112,7 @@ static void submit_at(struct op *op, const volatile void *p, size_t size)
 	op->order = op->site->as;
 	op->loc = location(p, size);
 	op->value = explore_truncate(op->value, op->loc);
-	explore_uses(self, op->loc);
+	explore_uses(self, op);
 	/* A CAS that always fails, because it always comes late, might not. */
 	if (op->what >= OP_ADD && op->what <= OP_CAS)
 		explore_writes(self, op->loc);
@@ -298,9 +298,20 @@ void explorer_lock_at(struct explorer_site *site, volatile void *p,
 {
 	struct op op = {
 		.site = site, .what = OP_CAS, .blocking = 1, .value = 1,
+		.locks = 1,
 	};
 
 	submit_at(&op, p, size);
+	self->lock = location(p, size) + 1;
+}
+
+void explorer_unlock_at(struct explorer_site *site, volatile void *p,
+			size_t size)
+{
+	struct op op = { .site = site, .what = OP_STORE, .locks = 1 };
+
+	submit_at(&op, p, size);
+	self->lock = 0;
 }
 
 void explorer_join(unsigned int thread)

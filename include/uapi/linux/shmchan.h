@@ -432,7 +432,7 @@ struct shmchan_list {
 /**
  * struct shmchan_query - ioctl(SHMCHAN_IOC_QUERY)
  * @size: sizeof(struct shmchan_query)
- * @flags: in: 0; out: the SHMCHAN_CREATE_* flags that describe the memory
+ * @flags: 0
  * @data_size: out
  * @control_offset: out
  * @control_size: out
@@ -453,7 +453,9 @@ struct shmchan_list {
  * @room_doorbells: in: room
  * @data_folio_size: out: 2 MiB or 4 KiB
  * @nr_extents: out: physically contiguous runs that make up the data area
- * @name: out: empty if it has none
+ * @create_flags: out: the SHMCHAN_CREATE_* flags that describe the memory
+ * @reserved: 0
+ * @name: out: what CREATE named it; empty if nothing
  *
  * Everything about a region that a capability may know.
  */
@@ -479,6 +481,8 @@ struct shmchan_query {
 	__u32 room_doorbells;
 	__u32 data_folio_size;
 	__u32 nr_extents;
+	__u32 create_flags;
+	__u32 reserved;
 	char name[SHMCHAN_NAME_LEN];
 };
 
@@ -652,8 +656,8 @@ struct shmchan_ring {
  * @max_wake: as in RING
  * @wait: as in WAIT; its size member counts for itself
  *
- * RING, then WAIT.  EINTR: a signal; the ring has been done, and is not done
- * again: call WAIT.
+ * RING, then WAIT.  What is wrong with the WAIT is found when the ring has been
+ * done.  EINTR: a signal; the ring is not done again: call WAIT.
  */
 struct shmchan_ring_wait {
 	__u32 size;
@@ -717,7 +721,8 @@ struct shmchan_subscribe {
  * @reserved: 0
  * @count: how often since the last read
  *
- * read(2) never blocks: EAGAIN if nothing is pending.  EINVAL: no room for one.
+ * read(2) does not wait for events: EAGAIN if none is pending.  EINVAL: no room
+ * for one.  EINTR: a signal, while another thread was reading.
  */
 struct shmchan_event {
 	__u32 doorbell;
