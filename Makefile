@@ -91,6 +91,9 @@ install: lib command
 		$(INSTALL) -m 755 $$prog $(DESTDIR)$(BINDIR)/ || exit 1; \
 	done
 
+lint: lib
+	@B=$(B) scripts/lint
+
 clean:
 	rm -rf $(addprefix $(B)/,$(VARIANTS)) $(B)/lint $(B)/results
 

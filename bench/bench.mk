@@ -28,13 +28,13 @@ $(BENCH_DIR)/peer_rte.o: private BENCH_CFLAGS += $(BENCH_DPDK_CFLAGS)
 
 $(BENCH_DIR)/%.o: bench/%.c
 	@mkdir -p $(@D)
-	$(call compile,plain) $(BENCH_CFLAGS) -c -o $@ $<
+	$(call say,CC,$@)$(call compile,plain) $(BENCH_CFLAGS) -c -o $@ $<
 
 $(BENCH_DIR)/quick: $(call bench_objs,$(BENCH_QUICK_SRCS)) $(LIB_STATIC)
-	$(call link,plain) -o $@ $^ $(BENCH_DPDK_LIBS)
+	$(call say,LD,$@)$(call link,plain) -o $@ $^ $(BENCH_DPDK_LIBS)
 
 $(BENCH_DIR)/insn: $(call bench_objs,$(BENCH_INSN_SRCS)) $(LIB_STATIC)
-	$(call link,plain) -o $@ $^ $(BENCH_DPDK_LIBS)
+	$(call say,LD,$@)$(call link,plain) -o $@ $^ $(BENCH_DPDK_LIBS)
 
 bench-quick: $(BENCH_DIR)/quick $(BENCH_DIR)/insn
 	$(BENCH_DIR)/quick -o $(BENCH_DIR)/quick.csv $(BENCH_OPTS)

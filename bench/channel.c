@@ -138,7 +138,7 @@ static uint64_t channel_stream(struct bench_case *c, enum bench_side side,
 }
 
 #define CHANNEL_CASE(n, k, r, v) \
-	{ .name = n, .who = "shmchan", .kind = (k), .size = 8, .batch = 1, \
+	{ .name = (n), .who = "shmchan", .kind = (k), .size = 8, .batch = 1, \
 	  .ring = BENCH_SMALL_RING, .create = channel_create, \
 	  .attach = channel_attach, .detach = channel_detach, .run = (r), \
 	  .variant = (v) }

@@ -295,7 +295,7 @@ LANE_RUNS(256)
 LANE_RUNS(4096)
 
 #define LANE_CASE(n, v, b, s, per, r) \
-	{ .name = n, .who = "shmchan", .kind = BENCH_STREAM, .size = (s), \
+	{ .name = (n), .who = "shmchan", .kind = BENCH_STREAM, .size = (s), \
 	  .batch = (per), .ring = (r), .create = lane_create, \
 	  .attach = lane_attach, .run = lane_run_##v##_##s, \
 	  .variant = (v) | (b) }
@@ -308,7 +308,7 @@ LANE_RUNS(4096)
 	LANE_CASE("lane-zc-" #s, LANE_ZC, LANE_BELL, s, LANE_BATCH, r)
 
 #define LANE_RTT(n, b) \
-	{ .name = n, .who = "shmchan", .kind = BENCH_RTT, .size = 8, \
+	{ .name = (n), .who = "shmchan", .kind = BENCH_RTT, .size = 8, \
 	  .batch = 1, .ring = BENCH_SMALL_RING, .create = lane_create, \
 	  .attach = lane_attach, .run = lane_rtt, .variant = (b) }
 

@@ -187,7 +187,7 @@ RTE_RUNS(256)
 RTE_RUNS(4096)
 
 #define RTE_CASE(n, v, s, b, r) \
-	{ .name = n, .who = "rte_ring", .kind = BENCH_STREAM, .size = (s), \
+	{ .name = (n), .who = "rte_ring", .kind = BENCH_STREAM, .size = (s), \
 	  .batch = (b), .ring = (r), .create = rte_create, \
 	  .run = rte_run_##v##_##s }
 

@@ -101,7 +101,7 @@ struct bench_case bench_raw_cases[] = {
 	{ .name = "raw-rtt", .who = "raw", .kind = BENCH_RTT, .size = 8,
 	  .batch = 1, .create = raw_create, .run = raw_pingpong },
 	{ .name = "raw-stream", .who = "raw", .kind = BENCH_STREAM,
-	  .size = 56, .batch = 1, .ring = RAW_NR_LINES * BENCH_LINE,
+	  .size = 56, .batch = 1, .ring = (uint64_t)RAW_NR_LINES * BENCH_LINE,
 	  .create = raw_create, .run = raw_stream },
 	{ .name = NULL },
 };

@@ -254,7 +254,7 @@ static const char *model_name(void)
 	FILE *f = fopen("/proc/cpuinfo", "re");
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "model name", 10))
+		if (strncmp(line, "model name", 10) != 0)
 			continue;
 		line[strcspn(line, "\n")] = 0;
 		value = strchr(line, ':') ? strchr(line, ':') + 2 : line;

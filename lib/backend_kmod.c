@@ -48,21 +48,21 @@ static int open_device(struct shmchan_query_device *q)
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		return shmchan__fail(errno, DEVICE ": %s", strerror(errno));
+		return shmchan__fail(errno, DEVICE ": %s", shmchan__errstr(errno));
 	if (fd < 0 && not_there(errno))
 		return shmchan__fail(ENODEV,
 			DEVICE " is not there: load the module (modprobe shmchan), or use the local backend (SHMCHAN_BACKEND=local)");
 	if (fd < 0)
 		return shmchan__fail(ENODEV,
 			DEVICE " cannot be opened: %s: its mode should be 0666, and a container has to be given the device",
-			strerror(errno));
+			shmchan__errstr(errno));
 	if (device_query(fd, q)) {
 		int err = errno;
 
 		close(fd);
 		return shmchan__fail(ENODEV,
 			DEVICE " does not answer as shmchan does: %s",
-			strerror(err));
+			shmchan__errstr(err));
 	}
 	if (q->abi_major != SHMCHAN_ABI_MAJOR) {
 		close(fd);
@@ -149,7 +149,7 @@ static int create_error(const struct shmchan_region_private *p, int err,
 			"this kernel has no 2 MiB folios, take SHMCHAN_CREATE_SMALL: ");
 	default:
 		return shmchan__fail(err, "creating %s: %s", shmchan__label(p),
-				     strerror(err));
+				     shmchan__errstr(err));
 	}
 }
 
@@ -182,7 +182,7 @@ static int open_error(const struct shmchan_region_private *p, int err,
 				     o->slot);
 	default:
 		return shmchan__fail(err, "opening %s: %s", p->pub.name,
-				     strerror(err));
+				     shmchan__errstr(err));
 	}
 }
 
@@ -202,7 +202,7 @@ static int describe(struct shmchan_region_private *p)
 	err = query(p->file.fd, &q);
 	if (err)
 		return shmchan__fail(-err, "QUERY of %s: %s",
-				     shmchan__label(p), strerror(-err));
+				     shmchan__label(p), shmchan__errstr(-err));
 	r->data_size = q.data_size;
 	r->control_offset = q.control_offset;
 	r->control_size = q.control_size;
@@ -233,7 +233,7 @@ static int describe(struct shmchan_region_private *p)
 	err = query(p->file.fd, &q);
 	if (err)
 		return shmchan__fail(-err, "QUERY of %s: %s",
-				     shmchan__label(p), strerror(-err));
+				     shmchan__label(p), shmchan__errstr(-err));
 	return 0;
 }
 
@@ -350,7 +350,7 @@ static int member_error(const struct shmchan_region_private *p, int err,
 			"%s: this process is not the one that opened %s",
 			what, shmchan__label(p));
 	return shmchan__fail(err, "%s on %s: %s", what, shmchan__label(p),
-			     strerror(err));
+			     shmchan__errstr(err));
 }
 
 static int kmod_member(const struct shmchan_region_private *p, uint32_t slot,
@@ -380,7 +380,7 @@ static int kmod_list(int (*fn)(const struct shmchan_list_entry *entry,
 		l.nr_entries = sizeof(entries) / sizeof(entries[0]);
 		l.entry_size = sizeof(entries[0]);
 		if (ioctl(fd, SHMCHAN_IOC_LIST, &l)) {
-			err = shmchan__fail(errno, "LIST: %s", strerror(errno));
+			err = shmchan__fail(errno, "LIST: %s", shmchan__errstr(errno));
 			break;
 		}
 		for (i = 0; i < l.nr_entries && !err; i++)

@@ -49,7 +49,7 @@ static int local_inode(struct shmchan_region_private *p)
 	struct stat st;
 
 	if (fstat(p->file.fd, &st))
-		return shmchan__fail(errno, "fstat: %s", strerror(errno));
+		return shmchan__fail(errno, "fstat: %s", shmchan__errstr(errno));
 	p->mode = st.st_mode & 0777;
 	p->uid = st.st_uid;
 	p->gid = st.st_gid;
@@ -88,12 +88,12 @@ static int map_meta(struct shmchan_region_private *p)
 		    (off_t)l->at.meta);
 	if (meta == MAP_FAILED)
 		return shmchan__fail(errno, "mapping %zu bytes: %s", size,
-				     strerror(errno));
+				     shmchan__errstr(errno));
 	l->meta = meta;
 	l->super = local_meta(p, l->at.super);
 	if (madvise(meta, size, MADV_DONTFORK))
 		return shmchan__fail(errno, "MADV_DONTFORK: %s",
-				     strerror(errno));
+				     shmchan__errstr(errno));
 	madvise(meta, size, MADV_DONTDUMP);
 	return 0;
 }
@@ -132,7 +132,7 @@ static int make_file(struct shmchan_region_private *p, uint32_t mode)
 	case ENOTDIR:
 		return shmchan__fail(ENODEV,
 			"%s: %s: the local backend needs a tmpfs there (mount -t tmpfs), or SHMCHAN_LOCAL_DIR should name another",
-			dir, strerror(-fd));
+			dir, shmchan__errstr(-fd));
 	case EISDIR:
 	case EOPNOTSUPP:
 		return shmchan__fail(ENODEV,
@@ -140,7 +140,7 @@ static int make_file(struct shmchan_region_private *p, uint32_t mode)
 			dir);
 	default:
 		return shmchan__fail(-fd, "making a file in %s: %s", dir,
-				     strerror(-fd));
+				     shmchan__errstr(-fd));
 	}
 }
 
@@ -150,7 +150,7 @@ static int no_space(int err, uint64_t bytes)
 
 	if ((err != ENOSPC && err != EDQUOT) || statvfs(local_dir(), &fs))
 		return shmchan__fail(err, "allocating %" PRIu64 " MiB in %s: %s",
-				     mib(bytes), local_dir(), strerror(err));
+				     mib(bytes), local_dir(), shmchan__errstr(err));
 	return shmchan__fail(err,
 		"the region needs %" PRIu64 " MiB, and %s has %" PRIu64 " MiB free of %" PRIu64 ": give it more (mount -o remount,size=..., docker --shm-size), or name another with SHMCHAN_LOCAL_DIR",
 		mib(bytes), local_dir(),
@@ -279,7 +279,7 @@ static int give_name(int fd, const char *path)
 	if (errno == EEXIST)
 		return -EEXIST;
 	return shmchan__fail(errno, "naming the region %s: %s%s", path,
-			     strerror(errno), errno == ENOENT ?
+			     shmchan__errstr(errno), errno == ENOENT ?
 			     " (is /proc mounted?)" : "");
 }
 
@@ -394,12 +394,12 @@ static int open_failed(int err, const char *path, const char *name)
 			name, path);
 	if (err == ELOOP || err == EISDIR || err == ENXIO)
 		return shmchan__fail(EPROTO, "%s is not a region: %s", path,
-				     strerror(err));
+				     shmchan__errstr(err));
 	if (err == EACCES && !stat(path, &st))
 		return shmchan__fail(EACCES,
 			"%s is of user %u, group %u, mode 0%o: the local backend needs read and write permission",
 			path, st.st_uid, st.st_gid, st.st_mode & 0777);
-	return shmchan__fail(err, "opening %s: %s", path, strerror(err));
+	return shmchan__fail(err, "opening %s: %s", path, shmchan__errstr(err));
 }
 
 /* Whoever comes first can create any name: is this who was expected? */
@@ -429,7 +429,7 @@ static int enter(struct shmchan_region_private *p, const char *path,
 	if (err < 0)
 		return open_failed(-err, path, name);
 	if (fstat(p->file.fd, &st))
-		return shmchan__fail(errno, "fstat: %s", strerror(errno));
+		return shmchan__fail(errno, "fstat: %s", shmchan__errstr(errno));
 	if (!S_ISREG(st.st_mode))
 		return shmchan__fail(EPROTO, "%s is not a region: not a file",
 				     path);
@@ -440,7 +440,7 @@ static int enter(struct shmchan_region_private *p, const char *path,
 	if (err)
 		return shmchan__fail(-err,
 			"somebody keeps the gate of %s locked: %s", path,
-			strerror(-err));
+			shmchan__errstr(-err));
 	/* Removed while we came; the name may be another's by now. */
 	if (!local_names(path, p->file.fd))
 		return 1;

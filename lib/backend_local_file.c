@@ -193,7 +193,7 @@ int local_read_super(int fd, struct local_super *super,
 	struct stat st;
 
 	if (fstat(fd, &st))
-		return shmchan__fail(errno, "fstat: %s", strerror(errno));
+		return shmchan__fail(errno, "fstat: %s", shmchan__errstr(errno));
 	if (st.st_size >= (off_t)SHMCHAN_PAGE &&
 	    pread(fd, super, sizeof(*super),
 		  st.st_size - (off_t)SHMCHAN_PAGE) == sizeof(*super))
@@ -237,7 +237,7 @@ static int displace_once(const char *path, const char *name)
 	if (fd == -ENOENT)
 		return 0;
 	if (fd == -EMFILE || fd == -ENFILE)
-		return shmchan__fail(-fd, "%s: %s", path, strerror(-fd));
+		return shmchan__fail(-fd, "%s: %s", path, shmchan__errstr(-fd));
 	if (fd < 0)
 		return taken(path, name);
 	/* Alive, as most are: no need to stand in its gate. */

@@ -19,7 +19,7 @@ static const char *region_name(const char *entry)
 {
 	const size_t prefix = sizeof(LOCAL_PREFIX) - 1;
 
-	if (strncmp(entry, LOCAL_PREFIX, prefix) ||
+	if (strncmp(entry, LOCAL_PREFIX, prefix) != 0 ||
 	    shmchan__check_name(entry + prefix))
 		return NULL;
 	return entry + prefix;
@@ -78,7 +78,8 @@ static int for_each(int (*fn)(int dirfd, const char *entry, const char *name,
 		return 0;
 	if (!dir)
 		return shmchan__fail(errno, "%s: %s", local_dir(),
-				     strerror(errno));
+				     shmchan__errstr(errno));
+	/* The stream is ours alone.  NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	while (!ret && (entry = readdir(dir))) {
 		const char *name = region_name(entry->d_name);
 

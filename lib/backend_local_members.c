@@ -192,7 +192,7 @@ int local_claim(struct shmchan_region_private *p, uint32_t slot)
 			(int)slot, shmchan__label(p), geteuid());
 	default:
 		return shmchan__fail(-err, "locking slot %d of %s: %s",
-			(int)slot, shmchan__label(p), strerror(-err));
+			(int)slot, shmchan__label(p), shmchan__errstr(-err));
 	}
 }
 

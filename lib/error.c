@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <shmchan/version.h>
 
@@ -25,6 +26,18 @@ int shmchan__fail(int err, const char *fmt, ...)
 			break;
 	}
 	return -err;
+}
+
+/* As strerror(3), which need not be safe to call from two threads. */
+const char *shmchan__errstr(int err)
+{
+	static _Thread_local char text[128];
+
+#ifdef __GLIBC__
+	return strerror_r(err, text, sizeof(text));
+#else
+	return strerror_r(err, text, sizeof(text)) ? "unknown error" : text;
+#endif
 }
 
 const char *shmchan_error_detail(void)

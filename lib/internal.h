@@ -20,6 +20,9 @@
 __attribute__((format(printf, 2, 3)))
 int shmchan__fail(int err, const char *fmt, ...);
 
+/* What an errno means; valid until this thread's next call. */
+const char *shmchan__errstr(int err);
+
 /*
  * Is this handle the caller's to use?  0, or -EINVAL (NULL), or -EOWNERDEAD:
  * a forked child inherited it.  A slow path's first line; one load.

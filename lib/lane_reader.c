@@ -97,7 +97,8 @@ static int reader_find(struct shmchan_lane_reader *r, enum shmchan_lane_from fro
 	last.records = 0;
 	for (i = 0; i < SHMCHAN_LANE_CHECKPOINTS; i++) {
 		entry = lane_checkpoint_get(&r->lane, i);
-		if (entry.pos < bound || entry.pos - bound > r->lane.capacity)
+		if (entry.pos == ~0ULL || entry.pos < bound ||
+		    entry.pos - bound > r->lane.capacity)
 			continue;
 		if (entry.pos >= bound + slack && entry.pos < first.pos)
 			first = entry;

@@ -140,6 +140,8 @@ int shmchan_lane_writer_attach(struct shmchan_lane_writer *w,
 		else
 			repair_zero(w);
 	}
+	w->mark = w->tail;
+	w->mark_records = w->records;
 	w->epoch_pending = generation != 1 || w->tail;
 	/* At once if there is room, so that readers know; else with the first. */
 	if (w->epoch_pending)

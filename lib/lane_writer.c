@@ -20,20 +20,31 @@ void shmchan_lane__too_long(const struct shmchan_lane_writer *w, size_t length)
 }
 
 /*
+ * A checkpoint at the mark, if it is the first there in its eighth: so the
+ * newest is never the one that is replaced, as long as the mark does not move
+ * by a lap at once.
+ */
+static void lane_checkpoint(struct shmchan_lane_writer *w)
+{
+	if ((w->mark ^ w->checkpoint) & ~(w->lane.eighth - 1))
+		lane_checkpoint_put(w, w->mark, w->mark_records);
+}
+
+/*
  * Move the mark to the first record that is not resolved, counting.  With
- * nothing open that is the tail, and the count is known; else walk, over each
- * header once in its life.  The headers are our own, but do not trust them.
+ * nothing open that is the tail, and the count is known.  But if much was held
+ * by a reservation, walk, over each header once in its life, and leave
+ * checkpoints on the way.  The headers are our own, but do not trust them.
  */
 static void lane_resolve(struct shmchan_lane_writer *w)
 {
 	uint64_t header, extent;
 	uint32_t size, count;
 
-	if (!w->nr_open) {
-		w->mark = w->tail;
-		w->mark_records = w->records;
-	}
 	while (w->mark < w->tail) {
+		if (!w->nr_open &&
+		    w->tail - w->checkpoint <= w->lane.capacity / 2)
+			break;
 		header = shmchan_load_relaxed(shmchan_lane__at(w, w->mark));
 		if (!shmchan_hdr_committed(header) ||
 		    !lane_header_sane(&w->lane, header, w->mark))
@@ -49,13 +60,13 @@ static void lane_resolve(struct shmchan_lane_writer *w)
 				       &size, &count))
 			w->mark_records += count;
 		w->mark += extent;
+		lane_checkpoint(w);
 	}
-	/*
-	 * One per eighth, so that the newest is never the one replaced; and a
-	 * record with padding does not leap over all of them.
-	 */
-	if ((w->mark ^ w->checkpoint) & ~(w->lane.eighth - 1))
-		lane_checkpoint_put(w, w->mark, w->mark_records);
+	if (!w->nr_open) {
+		w->mark = w->tail;
+		w->mark_records = w->records;
+	}
+	lane_checkpoint(w);
 }
 
 /*

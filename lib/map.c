@@ -29,7 +29,7 @@ static int reserve(struct shmchan_region_private *p, uint64_t size)
 	if (start == MAP_FAILED)
 		return shmchan__fail(errno,
 			"no %llu bytes of address space for the region: %s (ulimit -v?)",
-			(unsigned long long)size, strerror(errno));
+			(unsigned long long)size, shmchan__errstr(errno));
 	base = (uint8_t *)SHMCHAN_ALIGN_UP((uintptr_t)start, SHMCHAN_HUGE);
 	head = (uint64_t)(base - start);
 	tail = SHMCHAN_HUGE - head;
@@ -53,7 +53,7 @@ static int map_at(struct shmchan_region_private *p, uint64_t offset,
 	return shmchan__fail(errno,
 		"mapping %llu bytes at region offset %#llx %s: %s%s",
 		(unsigned long long)length, (unsigned long long)offset,
-		prot & PROT_WRITE ? "writable" : "read-only", strerror(errno),
+		prot & PROT_WRITE ? "writable" : "read-only", shmchan__errstr(errno),
 		errno == ENOMEM ? " (vm.max_map_count, ulimit -v or -l?)" : "");
 }
 
@@ -68,7 +68,7 @@ static int advise(struct shmchan_region_private *p)
 {
 	if (madvise(p->map, p->map_size, MADV_DONTFORK))
 		return shmchan__fail(errno, "MADV_DONTFORK: %s",
-				     strerror(errno));
+				     shmchan__errstr(errno));
 	if (!(p->flags & SHMCHAN_CREATE_DUMP))
 		madvise(p->map, p->map_size, MADV_DONTDUMP);
 	return 0;

@@ -245,8 +245,8 @@ static int attach_sender(struct shmchan_spsc *ch,
 		return err;
 	ch->first_record = ch->w.records;
 	ch->first_pos = ch->w.tail;
-	/* For the EPOCH that a takeover may have appended. */
-	if (!ch->poll && shmchan_lane_flush(&ch->w))
+	/* For the EPOCH that a takeover has appended, unless there was none. */
+	if (ch->w.tail && shmchan_lane_flush(&ch->w))
 		(void)shmchan_spsc__ring(ch);
 	return 0;
 }

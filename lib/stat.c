@@ -108,7 +108,7 @@ static int find(const struct shmchan_list_entry *entry, void *arg)
 {
 	struct finder *f = arg;
 
-	if (strncmp(entry->name, f->name, sizeof(entry->name)))
+	if (strncmp(entry->name, f->name, sizeof(entry->name)) != 0)
 		return 0;
 	f->entry = *entry;
 	return 1;

@@ -325,8 +325,6 @@ TEST_F(abi, list)
 	bad(EINVAL, ABI_LIST_NAMES, l->entry_size = 0);
 	bad(EINVAL, ABI_LIST_NAMES, l->entry_size -= 8);
 	bad(EINVAL, ABI_LIST_NAMES, l->entry_size += 8);
-	bad(EINVAL, ABI_LIST_NAMES, l->cursor = 1ULL << 32);
-	bad(EINVAL, ABI_LIST_NAMES, l->cursor = ~0ULL);
 	bad(EFAULT, ABI_LIST_NAMES, l->entries = 0);
 	bad(EFAULT, ABI_LIST_NAMES, l->entries = edge);
 	bad(EFAULT, ABI_LIST_NAMES, l->entries = edge - 96);
@@ -502,7 +500,6 @@ TEST_F(abi, arm_and_subscribe)
 	bad_arm(EINVAL, e[1].reserved = 1);
 	bad_arm(EINVAL, e[1].offset += 4);
 	bad_arm(EINVAL, e[1].offset = 1ULL << 44);
-	bad_arm(EAGAIN, e[1].value = 1);
 
 	bad(EINVAL, ABI_SUBSCRIBE, s->doorbell = 6);
 	bad(EINVAL, ABI_SUBSCRIBE, s->doorbell = ~0U);

@@ -96,6 +96,28 @@ TEST_F(list, pages)
 	}
 }
 
+/* A cursor that nobody was given is the end, or some place in between. */
+TEST_F(list, any_cursor)
+{
+	static const uint64_t cursors[] = {
+		1, 1000, INT32_MAX, UINT32_MAX, 1ULL << 32, 1ULL << 63, ~0ULL,
+	};
+	uint64_t cursor;
+	unsigned int i;
+	int got;
+
+	for (i = 0; i < COUNT(cursors); i++) {
+		cursor = cursors[i];
+		got = list_page(self->dev, &cursor, self->entries,
+				2 * NR_NAMES);
+		EXPECT_LE(0, got);
+		EXPECT_GE(NR_NAMES, got);
+		if (got)
+			EXPECT_EQ(NR_NAMES - 1,
+				  number_of(&self->entries[got - 1]));
+	}
+}
+
 TEST_F(list, largest_page)
 {
 	size_t size = 1024 * sizeof(self->entries[0]);

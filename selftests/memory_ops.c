@@ -184,6 +184,7 @@ TEST_F(ops, o_direct)
 				    PROT_READ), PAGE, 0));
 	EXPECT_EQ(EFAULT, errno);
 	/* Pins of finished I/O are gone: the slot can be used again. */
+	ASSERT_LE(0, open_joined(layout.name, 3));
 	EXPECT_EQ(0, leave(self->fd));
 	EXPECT_LE(0, open_joined(layout.name, 0));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 
-/* Who maps a region: /proc/PID/maps and smaps of those we may look into. */
+/* Who maps a region: /proc/PID/{maps,smaps,fdinfo} of those we may look into. */
 
 #include <ctype.h>
 #include <dirent.h>
@@ -67,8 +67,54 @@ static FILE *open_proc(const char *pid, const char *file)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%.16s/%s", pid, file);
+	snprintf(path, sizeof(path), "/proc/%.16s/%.32s", pid, file);
 	return fopen(path, "re");
+}
+
+/* What fdinfo says of one file: is it a member of this region? */
+static int read_fdinfo(const struct shmchan_region_info *info, FILE *f,
+		       uint32_t *slot, uint32_t *generation)
+{
+	uint64_t inode = 0;
+	char line[256];
+	int found = 0;
+
+	while (fgets(line, sizeof(line), f)) {
+		(void)sscanf(line, "ino: %" SCNu64, &inode);
+		found += sscanf(line, "shmchan-slot: %" SCNu32, slot) == 1;
+		found += sscanf(line, "shmchan-generation: %" SCNu32,
+				generation) == 1;
+	}
+	return found == 2 && inode == info->inode;
+}
+
+/* The slot that the module says a file of this process holds. */
+static void find_member(const struct shmchan_region_info *info,
+			const char *pid, struct mapper *m)
+{
+	uint32_t slot, generation;
+	struct dirent *e;
+	char name[64];
+	DIR *dir;
+	FILE *f;
+
+	if (info->backend != SHMCHAN_BACKEND_KMOD)
+		return;
+	snprintf(name, sizeof(name), "/proc/%.16s/fdinfo", pid);
+	dir = opendir(name);
+	while (dir && !m->generation && (e = readdir(dir))) {
+		snprintf(name, sizeof(name), "fdinfo/%.16s", e->d_name);
+		f = e->d_name[0] == '.' ? NULL : open_proc(pid, name);
+		if (!f)
+			continue;
+		if (read_fdinfo(info, f, &slot, &generation)) {
+			m->slot = slot;
+			m->generation = generation;
+		}
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 static void identify(struct mapper *m, const char *pid)
@@ -143,6 +189,7 @@ static int look_into(const struct shmchan_region_info *info, const char *pid,
 	if (!found)
 		return 0;
 	identify(m, pid);
+	find_member(info, pid, m);
 	measure(info, m, pid);
 	return 1;
 }

@@ -6,8 +6,9 @@
  * Who maps a region, as /proc shows it.
  *
  * The module tells members alone who holds a slot.  But whoever may look into
- * a process sees what it maps; and what it maps writable is in the windows of
- * its slot.
+ * a process sees what it maps, and in /proc/PID/fdinfo which slot its file
+ * holds.  The local backend has no such file; there, what a process maps
+ * writable is in the windows of its slot.
  */
 
 #include <sys/types.h>
@@ -18,7 +19,8 @@ struct mapper {
 	pid_t pid;
 	uint32_t uid;
 	char comm[32];
-	uint32_t slot;		/* SHMCHAN_SLOT_NONE: no window tells */
+	uint32_t slot;		/* SHMCHAN_SLOT_NONE: nothing tells */
+	uint32_t generation;	/* 0: not known */
 	uint64_t data;		/* bytes of the data area that are mapped */
 	uint64_t huge;		/* ... by 2 MiB entries, as of now */
 	int no_smaps;		/* huge is not known */

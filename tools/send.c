@@ -94,6 +94,20 @@ static ssize_t read_record(struct stream *s, int fd,
 	return -1;
 }
 
+/*
+ * The channel does not want more.  If it is because the receiver has gone,
+ * nobody is left to be misled by an end, and the local backend's file goes;
+ * else see stream.h.
+ */
+static int give_up(struct stream *s, int err)
+{
+	int status = stream_error(s, err);
+
+	if (status == TOOL_CLOSED || status == TOOL_DIED)
+		shmchan_spsc_close(&s->ch);
+	return status;
+}
+
 static int pump(struct stream *s, int fd)
 {
 	struct shmchan_reservation rsv;
@@ -108,14 +122,14 @@ static int pump(struct stream *s, int fd)
 			continue;
 		}
 		if (err)
-			return stream_error(s, err);
+			return give_up(s, err);
 		n = read_record(s, fd, &rsv);
 		if (n < 0)
 			return stream_end(s, TOOL_FAILED, "no more input");
 		err = n ? shmchan_spsc_commit(&s->ch, &rsv, (size_t)n, 0, 0) :
 			  shmchan_spsc_abort(&s->ch, &rsv);
 		if (err)
-			return stream_error(s, err);
+			return give_up(s, err);
 		if (!n)
 			return TOOL_OK;
 		stream_count(s, (uint64_t)n, 1);
@@ -133,8 +147,11 @@ static int transfer(struct stream *s, int fd)
 	/* What nobody has opened would end with us. */
 	if (s->opts.create) {
 		err = shmchan_spsc_wait_peer(&s->ch, s->timeout_ns);
-		if (err)
-			return stream_error(s, err);
+		if (err) {
+			status = stream_error(s, err);
+			shmchan_spsc_close(&s->ch);
+			return status;
+		}
 	}
 	/* So that both sides work at once. */
 	most = s->ch.region->data_size / 8;

@@ -2,7 +2,7 @@
 
 /* The shmchan command: finds the subcommand and hands over. */
 
-#include <getopt.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +92,7 @@ static int unknown(const char *word)
 		}
 	}
 	fprintf(stderr, "shmchan: there is no command '%s'", word);
-	if (least <= 2 && least < strlen(word))
+	if (least <= strlen(word) / 2)
 		fprintf(stderr, "; did you mean '%s'?\n", commands[best]->name);
 	else
 		fputs("; 'shmchan --help' lists them\n", stderr);
@@ -124,11 +124,25 @@ static int help(int argc, char **argv)
 	return TOOL_FAILED;
 }
 
+/*
+ * Without this a channel's file could become the standard input.  Opened the
+ * wrong way round: to use what is not there is an error, as it should be.
+ */
+static void fill_standard_files(void)
+{
+	int fd;
+
+	for (fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", fd ? O_RDONLY : O_WRONLY);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 	char title[32];
 
+	fill_standard_files();
 	if (argc < 2) {
 		print_help(stderr);
 		return TOOL_USAGE;

@@ -13,9 +13,8 @@
 static const char help[] =
 	"stat NAME [OPTION]...\n\n"
 	"Tells what can be known of a region without being a member of it: nothing is\n"
-	"taken or changed. With the module, who holds which slot is seen by what\n"
-	"processes map, of those that you may look into (as root: all of this PID\n"
-	"namespace).\n\n"
+	"taken or changed. With the module, who holds which slot is learned from /proc,\n"
+	"for the processes that you may look into (as root: all of this PID namespace).\n\n"
 	"  -j, --json           as JSON\n"
 	"  -b, --backend WHICH  auto, kmod or local\n"
 	"  -h, --help           this\n";
@@ -141,10 +140,13 @@ static void show_mappers(const struct view *v)
 	for (i = 0; i < v->nr_mappers; i++) {
 		const struct mapper *m = &v->mappers[i];
 
-		printf("  %-7d %s, user %s, %s, data mapped %s", (int)m->pid,
-		       m->comm, user_word(owner, m->uid),
-		       m->slot == SHMCHAN_SLOT_NONE ? "writes no window" :
-		       slot_word(slot, m->slot), size_word(data, m->data));
+		printf("  %-7d %s, user %s, %s", (int)m->pid, m->comm,
+		       user_word(owner, m->uid),
+		       m->slot == SHMCHAN_SLOT_NONE ? "slot not known" :
+		       slot_word(slot, m->slot));
+		if (m->generation)
+			printf(", generation %" PRIu32, m->generation);
+		printf(", data mapped %s", size_word(data, m->data));
 		if (!m->no_smaps)
 			printf(", by 2 MiB entries %s",
 			       size_word(huge, m->huge));
@@ -194,8 +196,7 @@ static void show(const struct view *v)
 	show_windows(v->info);
 	show_bells(v->info);
 	if (!v->info->members)
-		puts("\nGenerations of slots, and who waits on doorbells, the module shows to members\n"
-		     "only.");
+		puts("\nThe states of slots, and who waits on doorbells, the module shows to members only.");
 }
 
 static void json_slot(const char *key, uint32_t slot)
@@ -297,6 +298,8 @@ static void show_json(const struct view *v)
 		json_string(stdout, m->comm);
 		printf(",\"uid\":%" PRIu32 ",", m->uid);
 		json_slot("slot", m->slot);
+		if (m->generation)
+			printf(",\"generation\":%" PRIu32, m->generation);
 		printf(",\"data_mapped\":%" PRIu64 ",\"data_huge\":", m->data);
 		if (m->no_smaps)
 			fputs("null", stdout);

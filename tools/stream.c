@@ -57,7 +57,7 @@ int stream_option(struct stream *s, int letter, const char *arg)
 		s->stats = STATS_TEXT;
 		if (arg && !strcmp(arg, "json"))
 			s->stats = STATS_JSON;
-		else if (arg && strcmp(arg, "text"))
+		else if (arg && strcmp(arg, "text") != 0)
 			return tool_usage(s->command,
 				"--stats is '%s': should be text or json", arg);
 		return -1;
@@ -105,12 +105,19 @@ static void show_progress(struct stream *s)
 		size_word(rate, (uint64_t)rate_of(s, seconds)));
 }
 
+static void hide_progress(struct stream *s)
+{
+	if (s->visible)
+		fputs("\r\033[K", stderr);
+	s->visible = 0;
+}
+
 void stream_count(struct stream *s, uint64_t bytes, uint64_t records)
 {
 	uint64_t now;
 
 	if (!s->started)
-		s->started = now_ns();
+		s->shown = s->started = now_ns();
 	s->bytes += bytes;
 	s->records += records;
 	if (!s->progress)
@@ -119,6 +126,7 @@ void stream_count(struct stream *s, uint64_t bytes, uint64_t records)
 	if (now - s->shown < PROGRESS_NS)
 		return;
 	s->shown = now;
+	s->visible = 1;
 	show_progress(s);
 }
 
@@ -155,8 +163,7 @@ int stream_end(struct stream *s, int status, const char *how)
 	double seconds = seconds_of(s), per = 0;
 	struct shmchan_spsc_stats st;
 
-	if (s->progress && s->shown)
-		fputs("\r\033[K", stderr);
+	hide_progress(s);
 	if (s->stats == STATS_NONE)
 		return status;
 	shmchan_spsc_get_stats(&s->ch, &st);
@@ -172,9 +179,7 @@ int stream_end(struct stream *s, int status, const char *how)
 
 int stream_error(struct stream *s, int err)
 {
-	if (s->progress && s->shown)
-		fputs("\r\033[K", stderr);
-	s->shown = 0;
+	hide_progress(s);
 	switch (-err) {
 	case EOWNERDEAD:
 		tool_fail(s->command,

@@ -34,7 +34,8 @@ struct stream {
 	uint64_t bytes;
 	uint64_t records;
 	uint64_t started;		/* ns of CLOCK_MONOTONIC; 0: not yet */
-	uint64_t shown;
+	uint64_t shown;			/* when progress was looked at last */
+	int visible;			/* it is on the terminal now */
 };
 
 /* getopt_long's; a subcommand adds its own in front. */

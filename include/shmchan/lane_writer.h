@@ -47,7 +47,7 @@ struct shmchan_lane_writer {
 	uint64_t limit;		/* floor + capacity */
 	uint32_t flags;		/* of the lane */
 	uint32_t generation;
-	uint64_t mark;		/* if nr_open: all before is resolved ... */
+	uint64_t mark;		/* all before is resolved ... */
 	uint64_t mark_records;	/* ... and holds so many payloads */
 	uint64_t checkpoint;	/* position of the newest one */
 	uint32_t laggard;	/* the reader that held us last */
@@ -180,10 +180,7 @@ static inline int shmchan_lane_reserve(struct shmchan_lane_writer *w,
 	pos = w->tail;
 	end = pos + extent;
 	shmchan_lane__terminate(w, end);
-	if (!w->nr_open++) {
-		w->mark = pos;
-		w->mark_records = w->records;
-	}
+	w->nr_open++;
 	w->tail = end;
 	rsv->pos = pos;
 	rsv->length = length;

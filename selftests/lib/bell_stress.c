@@ -10,6 +10,8 @@
 
 #include <sched.h>
 
+#include <stdbool.h>
+
 #include "region_fixture.h"
 
 #define ROUNDS		20000
@@ -20,6 +22,16 @@
 
 static unsigned int late;
 
+/*
+ * On the local backend a wake-up that was lost shows as a turn that took the
+ * slice; on kmod nothing ends such a sleep, so the test would not either.
+ */
+static bool slept_in(uint64_t start)
+{
+	return shmchan_backend_default() == SHMCHAN_BACKEND_LOCAL &&
+	       now_ns() - start >= TIMELY_NS;
+}
+
 static void wait_for(const struct shmchan_region *r, uint32_t doorbell,
 		     unsigned int word, uint64_t was)
 {
@@ -27,7 +39,7 @@ static void wait_for(const struct shmchan_region *r, uint32_t doorbell,
 	uint64_t start = now_ns();
 
 	CHECK_EQ(shmchan_bell_wait(r, &e, 1, SHMCHAN_FOREVER, NULL), 0);
-	late += now_ns() - start >= TIMELY_NS;
+	late += slept_in(start);
 }
 
 /* A pause of a length that is never the same, to meet all interleavings. */
@@ -131,7 +143,7 @@ TEST_LIMIT(three_to_one, 240)
 			e[slot - 1] = fix_elem(FIX_BELL(0), 8 * slot,
 					       seen[slot]);
 		CHECK_EQ(shmchan_bell_wait(r, e, 3, SHMCHAN_FOREVER, NULL), 0);
-		late += now_ns() - start >= TIMELY_NS;
+		late += slept_in(start);
 		for (slot = 1; slot < FIX_SLOTS; slot++) {
 			uint64_t now = shmchan_load_seq_cst(
 				fix_word(r, 8 * slot));

@@ -20,7 +20,9 @@
 /* A helper that runs away. */
 #define MAX_STEPS	400000
 
-enum what { RESERVE, COMMIT, SHORTER, ABORT, SEND, BATCH, CLOSE, TAKE_OVER };
+enum what {
+	RESERVE, COMMIT, SHORTER, ABORT, SEND, BATCH, FULL, CLOSE, TAKE_OVER,
+};
 
 struct op {
 	enum what what;
@@ -74,6 +76,10 @@ static void do_op(struct shmchan_lane_writer *w, const struct op *op, int nr,
 	case BATCH:
 		CHECK_EQ(shmchan_lane_send_n(w, batch, 8, op->length, 5, 0,
 					     &ring), (int)op->length);
+		break;
+	case FULL:
+		CHECK_EQ(shmchan_lane_send(w, payload[nr], op->length, 0, 0),
+			 -EAGAIN);
 		break;
 	case CLOSE:
 		CHECK_EQ(shmchan_lane_close(w), 0);
@@ -273,7 +279,10 @@ static void traced(pid_t pid)
 	CHECK(WIFSTOPPED(status));
 }
 
-/* Bring a new lane to position pos, with nothing unread. */
+/*
+ * Bring a new lane to position pos, with nothing unread.  The odd length goes
+ * first, so that the checkpoints are as far into their eighths as pos is.
+ */
 static void prepare(struct shared *s, struct shmchan_lane_writer *w,
 		    uint64_t pos)
 {
@@ -285,7 +294,9 @@ static void prepare(struct shared *s, struct shmchan_lane_writer *w,
 	fixture_writer(&s->f, w);
 	fixture_reader(&s->f, &r, 0, SHMCHAN_FROM_CURSOR);
 	while (w->tail < pos) {
-		extent = pos - w->tail > 512 ? 512 : pos - w->tail;
+		extent = (pos - w->tail) % 512;
+		if (!extent)
+			extent = 512;
 		seed = w->records;
 		CHECK_EQ(send_seed(w, extent - 8, seed), 0);
 		CHECK_RECV(&r, extent - 8, seed);
@@ -393,6 +404,29 @@ TEST_LIMIT(writer_killed_anywhere, 300)
 				(int)(sizeof(script) / sizeof(script[0])), 1);
 		CHECK_GT(points, 60);
 	}
+}
+
+/*
+ * One reservation holds everything while the lane fills up behind it; when it
+ * is committed, the next checkpoint belongs a whole lap further on, in the
+ * entry of the newest one.
+ */
+static const struct op wide[] = {
+	{ RESERVE, 0, 40 },
+	{ SEND, 0, 1016 },
+	{ SEND, 0, 1016 },
+	{ SEND, 0, 1016 },
+	{ SEND, 0, 8 },
+	{ SEND, 0, 520 },
+	{ COMMIT, 0, 40 },
+	{ FULL, 0, 1016 },
+};
+
+TEST_LIMIT(killed_while_checkpoints_catch_up, 60)
+{
+	if (HARNESS_SANITIZED)
+		SKIP("it is the optimised build whose kill points count");
+	kill_everywhere(960, wide, 8, 1);
 }
 
 static const struct op clean[] = {

@@ -71,8 +71,10 @@ TEST(bytes_are_shared)
 {
 	const char *name = test_name("bytes");
 	struct shmchan_region *r = fix_create(name);
-	pid_t pid = child_fork();
+	pid_t pid;
 
+	r->base[0] = 17;
+	pid = child_fork();
 	if (!pid) {
 		struct shmchan_region *mine = fix_open(name, 1);
 
@@ -81,7 +83,6 @@ TEST(bytes_are_shared)
 		shmchan_store_seq_cst(fix_word(mine, 0), 1);
 		child_done();
 	}
-	r->base[0] = 17;
 	fix_await(r, 0, 0);
 	CHECK_EQ(r->base[4096], 34);
 	CHECK_CHILD_OK(pid);

@@ -175,4 +175,30 @@ TEST(slots_reserved_for_a_user)
 	shmchan_region_close(r);
 }
 
+TEST(limit_of_a_user_is_told)
+{
+	struct shmchan_region_opts opts = fix_opts();
+	struct shmchan_query_device q;
+	struct shmchan_region *r;
+	char says[80];
+	pid_t pid;
+
+	KMOD_ONLY("no limits but the folder's size");
+	NEEDS_ROOT();
+	pid = child_fork();
+	if (!pid) {
+		become(FIX_UID_A);
+		CHECK_EQ(shmchan_device_query(&q), 0);
+		CHECK_LE(q.user_limit, 1ULL << 40);
+		opts.data_size = q.user_limit;
+		CHECK_EQ(shmchan_region_create(&r, NULL, &opts), -EDQUOT);
+		snprintf(says, sizeof(says), "your limit is %llu MiB",
+			 (unsigned long long)q.user_limit >> 20);
+		CHECK_SAYS(shmchan_error_detail(), says);
+		CHECK_SAYS(shmchan_error_detail(), "user_mb");
+		child_done();
+	}
+	CHECK_CHILD_OK(pid);
+}
+
 TEST_MAIN

@@ -90,6 +90,8 @@ TEST_LIMIT(senders_killed_at_random, 120)
 		pid = child_fork();
 		if (!pid)
 			sender("tx", p, next, 0, round & 1 ? -1 : 0);
+		/* Killed before it has come is no death that anyone sees. */
+		CHECK_EQ(shmchan_spsc_wait_peer(&rx, 10 * TOLD_NS), 0);
 		begin = now_ns();
 		/* Run with it for a while, asleep and awake. */
 		while (now_ns() - begin < (rnd >> 40) % (20 * MS)) {

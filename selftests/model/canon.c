@@ -50,14 +50,14 @@ int mm_hash_user(int tid, int loc, int lock)
 {
 	int news = !(users[loc] >> tid & 1);
 
-	if (!users[loc])
+	if (!users[loc]) {
 		lock_of[loc] = (int16_t)lock;
-	else if (lock_of[loc] && lock_of[loc] != lock)
+	} else if (lock_of[loc] && lock_of[loc] != lock) {
 		lock_of[loc] = 0;
-	else
-		lock = lock_of[loc];
+		news = 1;
+	}
 	users[loc] |= (uint8_t)(1U << tid);
-	return news || lock != lock_of[loc];
+	return news;
 }
 
 /* Returns 1 if that is news. */

@@ -36,6 +36,7 @@ struct alt {
 	int16_t rmsg;
 	int16_t after;
 	uint16_t choice;
+	uint8_t second;		/* reads loc2 */
 };
 
 /* A place with alternatives left. */
@@ -105,6 +106,22 @@ static void add(struct alt *alts, int *n, struct alt alt)
 	alts[(*n)++] = alt;
 }
 
+/* The other word that a thread waits for. */
+static void second_alts(int tid, struct alt *alts, int *n)
+{
+	const struct op *op = &explore_thread[tid].op;
+	int floor = mm_floor(tid, op->loc2), r;
+
+	for (r = mm_nr_messages(op->loc2) - 1; r >= floor; r--) {
+		int msg = mm_message_at(op->loc2, r);
+
+		if (mm_message(msg)->value != op->expected2)
+			add(alts, n, (struct alt){ .tid = (uint8_t)tid,
+				.how = GO, .rmsg = (int16_t)msg, .after = -1,
+				.second = 1 });
+	}
+}
+
 /* The ways in which a pending read can go. */
 static void read_alts(int tid, struct alt *alts, int *n)
 {
@@ -130,6 +147,8 @@ static void read_alts(int tid, struct alt *alts, int *n)
 		if (op->order == EXPLORER_PLAIN)
 			break;		/* an older one would be a race */
 	}
+	if (op->loc2)
+		second_alts(tid, alts, n);
 }
 
 /* Where a pending store can go in modification order. */
@@ -173,6 +192,12 @@ static int doom_ends(const struct thread *th)
 	}
 }
 
+/* How many stores may be left out before one kill. */
+static int max_skips(void)
+{
+	return explorer_deep ? 2 : 1;
+}
+
 static void thread_alts(int tid, struct alt *alts, int *n)
 {
 	struct thread *th = &explore_thread[tid];
@@ -198,7 +223,7 @@ static void thread_alts(int tid, struct alt *alts, int *n)
 		return;
 	case OP_STORE:
 		store_alts(tid, alts, n);
-		if (may_die(th) || th->doomed) {
+		if (th->doomed ? th->doomed < max_skips() : may_die(th)) {
 			go.how = SKIP;
 			add(alts, n, go);
 		}
@@ -227,11 +252,15 @@ static void thread_alts(int tid, struct alt *alts, int *n)
 /* Can another thread still write what this one is about to read? */
 static int contended(int tid)
 {
+	const struct op *op = &explore_thread[tid].op;
+	unsigned int by = writers[op->loc];
 	int u;
 
+	if (op->loc2)
+		by |= writers[op->loc2];
 	for (u = 0; u < nr_threads; u++)
 		if (u != tid && explore_thread[u].status != GONE &&
-		    writers[explore_thread[tid].op.loc] & 1U << u)
+		    by & 1U << u)
 			return 1;
 	return 0;
 }
@@ -289,8 +318,8 @@ static void hash_state(uint64_t h[2])
 	for (t = 0; t < nr_threads; t++) {
 		const struct thread *th = &explore_thread[t];
 
-		hash_mix(h, (uint64_t)th->status << 2 |
-			 (uint64_t)th->dead << 1 | (uint64_t)th->doomed);
+		hash_mix(h, (uint64_t)th->status << 8 |
+			 (uint64_t)th->doomed << 1 | (uint64_t)th->dead);
 		if (th->status == GONE)
 			continue;
 		running |= 1U << t;
@@ -327,7 +356,7 @@ static enum mm_result do_access(struct thread *th, const struct alt *alt)
 	struct op *op = &th->op;
 	int tid = (int)(th - explore_thread);
 	struct mm_access a = {
-		.loc = op->loc, .rmsg = alt->rmsg, .after = alt->after,
+		.loc = alt->second ? op->loc2 : op->loc, .rmsg = alt->rmsg, .after = alt->after,
 		.order = op->order, .site = op->site, .value = op->value,
 		.kind = op->site->kind,
 	};
@@ -392,7 +421,7 @@ static void apply(const struct alt *alt)
 	} else if (alt->how == SKIP) {
 		if (!th->doomed)
 			kills++;
-		th->doomed = 1;
+		th->doomed++;
 		th->skipped[op->loc / 64] |= 1ULL << (op->loc % 64);
 		hash_mix(th->hist, 0x5c1b);
 	} else {

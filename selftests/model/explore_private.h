@@ -19,6 +19,8 @@ struct op {
 	uint64_t value;		/* to store, add; how many choices; thread */
 	uint64_t expected;	/* of CAS and of what blocks */
 	int loc;
+	int loc2;		/* if not 0: or that reads not expected2 */
+	uint64_t expected2;
 	enum what what;
 	enum explorer_order order;
 	int blocking;		/* only if it reads what is expected */
@@ -43,7 +45,7 @@ struct thread {
 	int dead;
 	int shielded;		/* in a system call */
 	int lock;		/* location of the lock that it holds, + 1 */
-	int doomed;		/* has left a store out */
+	int doomed;		/* has left so many stores out */
 	uint64_t skipped[MM_LOCS / 64];
 	uint64_t hist[2];	/* hash: what it read and chose since it settled */
 };

@@ -45,7 +45,7 @@
  * apart may have changed places.  So each store of such a thread may also be
  * left out, if the thread then dies before it reaches a crash fence, a release
  * operation or a fence: exactly the executions in which the compiler had moved
- * the store down to there.
+ * the store down to there.  (At most one store per kill, two with MODEL_DEEP.)
  *
  * What it cannot find: what needs more operations than a model makes, load
  * buffering (memory.h), and anything in memory that is not accessed by the
@@ -133,6 +133,14 @@ void explorer_await_not_at(struct explorer_site *site, const volatile void *p,
 #define explorer_await_not(p, o, v) \
 	explorer_await_not_at(EXPLORER_SITE(EXPLORER_LOAD, o), (p), \
 			      sizeof(*(p)), (uint64_t)(v))
+
+/* ... or until one of two words is not as given. */
+void explorer_await_either_at(struct explorer_site *site, const uint64_t *p,
+			      uint64_t value, const uint64_t *p2,
+			      uint64_t value2);
+#define explorer_await_either(p, v, p2, v2) \
+	explorer_await_either_at(EXPLORER_SITE(EXPLORER_LOAD, EXPLORER_RLX), \
+				 (p), (v), (p2), (v2))
 
 /*
  * A lock: sleeps until the word is 0 and makes it 1, acquire; and stores 0,

@@ -5,6 +5,7 @@
 #include "lane_fixture.h"
 
 struct shmchan_lane lane;
+int lane_writer_sleeps;
 
 void lane_setup(uint32_t flags, uint32_t nr_readers)
 {
@@ -17,6 +18,7 @@ void lane_setup(uint32_t flags, uint32_t nr_readers)
 	};
 
 	kernel_setup();
+	lane_writer_sleeps = !(flags & SHMCHAN_LANE_POLL);
 	if (shmchan_lane_attach(&lane, explorer_memory, EXPLORER_MEMORY, &geo,
 				kernel_slot_word(0), KERNEL_SLOTS))
 		explorer_fail("the geometry of the models is refused");
@@ -71,7 +73,7 @@ static void wake_writer(void *arg)
 void reader_join(struct shmchan_lane_reader *r, uint32_t index,
 		 uint32_t generation, enum shmchan_lane_from from)
 {
-	int poll = lane.flags & SHMCHAN_LANE_POLL;
+	int poll = !lane_writer_sleeps;
 	int err = shmchan_lane_reader_join(r, &lane, index, generation, from,
 					   poll ? NULL :
 					   kernel_waiters(ROOM_BELL),
@@ -91,10 +93,12 @@ void writer_wait_room(struct shmchan_lane_writer *w, uint64_t pos)
 	};
 
 	explorer_cover("the writer waits for room");
-	if (w->waiters)
+	(void)w;
+	if (lane_writer_sleeps)
 		kernel_wait(ROOM_BELL, 0, elem, 2);
 	else
-		explorer_await_not(&cursor->pos, EXPLORER_RLX, pos);
+		explorer_await_either(&cursor->pos, pos, elem[1].word,
+				      elem[1].believed);
 }
 
 void writer_send_all(struct writing *s, uint64_t end)
@@ -139,7 +143,8 @@ static void reader_wait(struct shmchan_lane_reader *r)
 	    SHMCHAN_SLOT_WORD_STATE(slot) != SHMCHAN_SLOT_LIVE)
 		return;
 	if (lane.flags & SHMCHAN_LANE_POLL)
-		explorer_await_not(word, EXPLORER_RLX, seen);
+		explorer_await_either(word, seen,
+				      kernel_slot_word(WRITER_SLOT), slot);
 	else
 		kernel_wait(DATA_BELL, r->index, elem, 2);
 }

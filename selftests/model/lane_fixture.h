@@ -28,6 +28,9 @@
 
 extern struct shmchan_lane lane;
 
+/* In POLL lanes: the writer sleeps in the kernel all the same. */
+extern int lane_writer_sleeps;
+
 /* For setup functions: memory, slots, and the lane with these flags. */
 void lane_setup(uint32_t flags, uint32_t nr_readers);
 

@@ -277,6 +277,23 @@ void explorer_await_not_at(struct explorer_site *site, const volatile void *p,
 	submit_at(&op, p, size);
 }
 
+void explorer_await_either_at(struct explorer_site *site, const uint64_t *p,
+			      uint64_t value, const uint64_t *p2,
+			      uint64_t value2)
+{
+	struct op op = {
+		.site = site, .what = OP_LOAD, .blocking = 1, .inverted = 1,
+		.expected = value, .expected2 = value2,
+	};
+
+	op.loc2 = location(p2, 8);
+	if (!op.loc2)
+		explorer_fail("the second word must not be the first location");
+	op.loc = op.loc2;
+	explore_uses(self, &op);
+	submit_at(&op, p, 8);
+}
+
 void explorer_syscall(void)
 {
 	struct op op = {

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A lane whose ends die: before any store, with the stores before it in any
+ * order that the compiler was free to choose.  The reader judges (what was
+ * committed comes, what was not does not, then the end); the next holder of
+ * the slot repairs, and goes on.
+ *
+ * What the dead did is in notes: bit i of COMMITTED says that the commit of
+ * record i returned, of TOUCHED that it was begun.
+ */
+#include <string.h>
+
+#include "lane_fixture.h"
+#include "tests.h"
+
+enum note {
+	COMMITTED, TOUCHED, RECEIVED, LAST, SENT2, REDELIVERED, DEATHS,
+};
+
+static uint64_t live(uint32_t generation)
+{
+	return kernel_slot_value(generation, SHMCHAN_SLOT_LIVE);
+}
+
+static uint64_t died(uint32_t generation)
+{
+	return kernel_slot_value(generation, SHMCHAN_SLOT_DIED);
+}
+
+static void note_bit(enum note note, unsigned int i)
+{
+	explorer_note(note, explorer_notes[note] | 1ULL << i);
+}
+
+static void writer_will(void)
+{
+	kernel_member_ends(WRITER_SLOT, died(1));
+}
+
+static void reader_will(void)
+{
+	kernel_wait_killed(DATA_BELL, 0);
+	kernel_member_ends(READER_SLOT(0), died(1));
+}
+
+/* What the program learns: a call that returns is over for the compiler too. */
+static void returned(void)
+{
+	shmchan_crash_fence();
+}
+
+static void send_one(struct writing *s, unsigned int i)
+{
+	uint8_t buf[24];
+	int ret;
+
+	record_fill(i, buf);
+	note_bit(TOUCHED, i);
+	ret = shmchan_lane_send(&s->w, buf, record_length(i), i, 0);
+	explorer_assert(ret >= 0, "send says %d", ret);
+	returned();
+	note_bit(COMMITTED, i);
+	if (ret == 1)
+		kernel_ring(DATA_BELL);
+}
+
+static void commit_one(struct writing *s, struct shmchan_reservation *rsv,
+		       unsigned int i)
+{
+	uint8_t buf[24];
+	int ret;
+
+	record_fill(i, buf);
+	shmchan_lane_fill(&s->w, rsv, 0, buf, record_length(i));
+	note_bit(TOUCHED, i);
+	ret = shmchan_lane_commit(&s->w, rsv, record_length(i), i, 0);
+	returned();
+	note_bit(COMMITTED, i);
+	if (ret == 1)
+		kernel_ring(DATA_BELL);
+}
+
+static void say_end(struct writing *s)
+{
+	int ret = shmchan_lane_close(&s->w);
+
+	returned();
+	explorer_assert(ret >= 0, "close says %d", ret);
+	if (ret == 1)
+		kernel_ring(DATA_BELL);
+}
+
+/* Records to be written by those who cannot be killed meanwhile. */
+static void prologue(struct writing *s, unsigned int n)
+{
+	uint64_t all = (1ULL << n) - 1;
+
+	explorer_syscall();
+	writer_attach(&s->w, 1);
+	writer_send_all(s, n);
+	explorer_note(COMMITTED, all);
+	explorer_note(TOUCHED, all);
+	explorer_sysret();
+}
+
+/* Sends; then two reservations, committed in reverse. */
+static void mortal(void)
+{
+	struct writing s = { .next = 0 };
+	struct shmchan_reservation a, b;
+	unsigned int n = (unsigned int)explorer_model->arg;
+
+	prologue(&s, n);
+	explorer_settle(&s);
+	send_one(&s, n);
+	if (shmchan_lane_reserve(&s.w, record_length(n + 1), &a) ||
+	    shmchan_lane_reserve(&s.w, record_length(n + 2), &b))
+		explorer_fail("no room to reserve");
+	commit_one(&s, &b, n + 2);
+	commit_one(&s, &a, n + 1);
+	say_end(&s);
+}
+
+/* Only sends, over the end of the ring. */
+static void mortal_sender(void)
+{
+	struct writing s = { .next = 0 };
+	unsigned int n = (unsigned int)explorer_model->arg;
+
+	prologue(&s, n);
+	explorer_settle(&s);
+	send_one(&s, n);
+	send_one(&s, n + 1);
+	say_end(&s);
+}
+
+/* Reservations committed short and aborted. */
+static void mortal_trimmer(void)
+{
+	struct writing s = { .next = 0 };
+	struct shmchan_reservation a, b;
+
+	prologue(&s, 0);
+	if (shmchan_lane_reserve(&s.w, 24, &a) ||
+	    shmchan_lane_reserve(&s.w, 24, &b))
+		explorer_fail("no room to reserve");
+	commit_one(&s, &a, 0);			/* 8 of 24: padding behind */
+	shmchan_lane_abort(&s.w, &b);
+	send_one(&s, 1);
+	if (shmchan_lane_reserve(&s.w, 24, &a))
+		explorer_fail("no room to reserve");
+	commit_one(&s, &a, 2);			/* 13 of 24, at the tail */
+	send_one(&s, 3);
+	say_end(&s);
+}
+
+static void take(struct reading *s, const uint8_t *buf, size_t length,
+		 uint32_t meta)
+{
+	(void)s;
+	record_check(buf, length, meta);
+	explorer_assert(!(explorer_notes[RECEIVED] >> meta),
+			"record %u comes twice or out of order", meta);
+	note_bit(RECEIVED, meta);
+}
+
+/* Until the writer's death is said, or its end. */
+static void judge(void)
+{
+	struct reading s = { .next = 0 };
+	uint8_t buf[24];
+	size_t length;
+	uint32_t meta;
+	int err;
+
+	reader_join(&s.r, 0, 1, SHMCHAN_FROM_CURSOR);
+	while (!(err = reader_recv(&s, buf, &length, &meta)))
+		take(&s, buf, length, meta);
+	explorer_note(LAST, (uint64_t)-err);
+	if (err == -EPIPE) {
+		explorer_cover("a clean end");
+		return;
+	}
+	explorer_assert(err == -EOWNERDEAD, "recv says %d", err);
+	explorer_cover("the reader judges");
+	explorer_assert(shmchan_lane_recv(&s.r, buf, 24, &length, &meta) ==
+			-EOWNERDEAD, "the dead speak again");
+}
+
+static void judge_final(unsigned int stuck)
+{
+	uint64_t must = explorer_notes[COMMITTED];
+	uint64_t may = explorer_notes[TOUCHED];
+	uint64_t got = explorer_notes[RECEIVED];
+
+	explorer_assert(!stuck, "threads sleep for ever (mask %#x)", stuck);
+	explorer_assert(!(must & ~got), "committed %#llx, received %#llx",
+			(unsigned long long)must, (unsigned long long)got);
+	explorer_assert(!(got & ~may), "received %#llx, written %#llx",
+			(unsigned long long)got, (unsigned long long)may);
+	if (got & ~must)
+		explorer_cover("killed after the commit, before the return");
+	if (got & (got + 1))
+		explorer_cover("committed behind a dead reservation");
+	explorer_assert(explorer_notes[LAST] != EPIPE ||
+			explorer_notes[COMMITTED] == explorer_notes[RECEIVED],
+			"a clean end, and something is missing");
+}
+
+/* The next holder: joins when the kernel has buried the last one. */
+static void heir(void)
+{
+	struct writing s = { .next = 16 };
+
+	explorer_await(kernel_slot_word(WRITER_SLOT), EXPLORER_ACQ, died(1));
+	shmchan_store_release(kernel_slot_word(WRITER_SLOT), live(2));
+	writer_attach(&s.w, 2);
+	explorer_settle(&s);
+	writer_send_all(&s, 18);
+	explorer_note(SENT2, 3ULL << 16);
+	explorer_assert(shmchan_lane_close(&s.w) >= 0, "cannot close");
+}
+
+/*
+ * Reads on over the death, of which it hears once: by judging, or from the
+ * heir's EPOCH.
+ */
+static void survivor(void)
+{
+	struct reading s = { .next = 0 };
+	uint8_t buf[24];
+	size_t length;
+	uint32_t meta;
+	int err;
+
+	reader_join(&s.r, 0, 1, SHMCHAN_FROM_CURSOR);
+	for (;;) {
+		err = reader_recv(&s, buf, &length, &meta);
+		if (!err) {
+			take(&s, buf, length, meta);
+			explorer_assert(meta < 16 || explorer_notes[DEATHS],
+					"the heir's record without a word");
+			continue;
+		}
+		if (err != -EOWNERDEAD)
+			break;
+		explorer_settle(&s);
+		explorer_note(DEATHS, explorer_notes[DEATHS] + 1);
+		/* Nothing more will come before the heir is there. */
+		if (s.r.end_seen)
+			explorer_cover("the reader judges");
+		else
+			explorer_cover("the heir says it");
+		if (s.r.end_seen)
+			explorer_await(kernel_slot_word(WRITER_SLOT),
+				       EXPLORER_RLX, live(2));
+	}
+	explorer_assert(err == -EPIPE, "the end is %d", err);
+	if (explorer_notes[RECEIVED] >> 16)
+		explorer_assert(explorer_notes[DEATHS] == 1,
+				"the death was said %llu times",
+				(unsigned long long)explorer_notes[DEATHS]);
+	else
+		explorer_assert(!explorer_notes[DEATHS],
+				"dead, and yet an end");
+	explorer_note(LAST, explorer_notes[DEATHS] ? 2 : 1);
+}
+
+static void survivor_final(unsigned int stuck)
+{
+	/* Nobody died: the heir waits, and perhaps the reader. */
+	if (stuck & 4)
+		return;
+	explorer_assert(!stuck, "threads sleep for ever (mask %#x)", stuck);
+	/* 1: the dead one had said its last word already; 2: both were read. */
+	if (explorer_notes[LAST] == 2) {
+		explorer_notes[COMMITTED] |= explorer_notes[SENT2];
+		explorer_notes[TOUCHED] |= explorer_notes[SENT2];
+	}
+	judge_final(0);
+}
+
+static void setup_bell(void)
+{
+	lane_setup(SHMCHAN_LANE_HOLD, 1);
+}
+
+static void setup_hold(void)
+{
+	lane_setup(SHMCHAN_LANE_HOLD | SHMCHAN_LANE_POLL, 1);
+}
+
+/* Only the writer sleeps: for room, which a live reader holds. */
+static void setup_room(void)
+{
+	lane_setup(SHMCHAN_LANE_POLL, 1);
+	lane_writer_sleeps = 1;
+}
+
+static void sender(void)
+{
+	struct writing s = { .next = 0 };
+
+	writer_attach(&s.w, 1);
+	writer_send_all(&s, (uint64_t)explorer_model->arg);
+	explorer_assert(shmchan_lane_close(&s.w) >= 0, "cannot close");
+}
+
+/* Joins late, reads a little, and is killed somewhere on the way. */
+static void mortal_reader(void)
+{
+	struct reading s = { .next = 0 };
+	uint8_t buf[24];
+	size_t length;
+	uint32_t meta;
+	int n;
+
+	if (shmchan_lane_reader_join(&s.r, &lane, 0, 1, SHMCHAN_FROM_OLDEST,
+				     lane_writer_sleeps ?
+				     kernel_waiters(ROOM_BELL) : NULL,
+				     NULL, NULL))
+		explorer_cut();
+	for (n = 0; n < 2; n++) {
+		explorer_settle(&s);
+		if (shmchan_lane_recv(&s.r, buf, 24, &length, &meta))
+			break;
+		record_check(buf, length, meta);
+	}
+	/* Holds the writer for ever, were it not for its death. */
+	explorer_await(lane_ring_word(0), EXPLORER_RLX, 1);
+}
+
+static void room_final(unsigned int stuck)
+{
+	explorer_assert(!(stuck & 1) || stuck & 2,
+			"the writer waits for the dead");
+	if (!(stuck & 1))
+		explorer_cover("the writer goes on");
+}
+
+/* A reader dies and its successor goes on at the cursor: nothing is lost. */
+static void mortal_resumer(void)
+{
+	struct reading s = { .next = 0 };
+	uint8_t buf[24];
+	size_t length;
+	uint32_t meta;
+
+	reader_join(&s.r, 0, 1, SHMCHAN_FROM_CURSOR);
+	while (!reader_recv(&s, buf, &length, &meta)) {
+		record_check(buf, length, meta);
+		explorer_assert(meta == s.next, "record %u", meta);
+		s.next++;
+		explorer_note(RECEIVED, s.next);
+	}
+}
+
+static void resumer(void)
+{
+	struct reading s = { .next = 0 };
+	uint8_t buf[24];
+	size_t length;
+	uint32_t meta;
+	int err, first = 1;
+
+	explorer_await(kernel_slot_word(READER_SLOT(0)), EXPLORER_ACQ,
+		       died(1));
+	shmchan_store_release(kernel_slot_word(READER_SLOT(0)), live(2));
+	reader_join(&s.r, 0, 2, SHMCHAN_FROM_CURSOR);
+	while (!(err = reader_recv(&s, buf, &length, &meta))) {
+		record_check(buf, length, meta);
+		if (first) {
+			s.next = meta;
+			explorer_note(REDELIVERED, meta + 1);
+		}
+		first = 0;
+		explorer_assert(meta == s.next, "record %u instead of %llu",
+				meta, (unsigned long long)s.next);
+		s.next++;
+	}
+	explorer_assert(err == -EPIPE, "the end is %d", err);
+	explorer_assert(first ||
+			s.next == (uint64_t)explorer_model->arg,
+			"the last is %llu", (unsigned long long)s.next);
+}
+
+static void resume_final(unsigned int stuck)
+{
+	uint64_t got = explorer_notes[RECEIVED];
+	uint64_t first = explorer_notes[REDELIVERED];
+
+	if (stuck == 4)
+		return;			/* nobody died */
+	explorer_assert(!stuck, "threads sleep for ever (mask %#x)", stuck);
+	explorer_assert(!first || first - 1 <= got,
+			"records %llu to %llu are lost",
+			(unsigned long long)got,
+			(unsigned long long)first - 2);
+	if (first && first - 1 < got)
+		explorer_cover("a record comes again");
+	if (first && first - 1 == got)
+		explorer_cover("goes on exactly");
+}
+
+static const char *const judged[] = {
+	"the reader judges", "a clean end",
+	"killed after the commit, before the return",
+	"committed behind a dead reservation", NULL,
+};
+static const char *const woken[] = {
+	"the reader judges", "slept and was woken",
+	"killed after the commit, before the return", NULL,
+};
+static const char *const survived[] = {
+	"the reader judges", "the heir says it", NULL,
+};
+static const char *const roomy[] = {
+	"the writer waits for room", "the writer goes on", NULL,
+};
+static const char *const resumed[] = {
+	"goes on exactly", "a record comes again", NULL,
+};
+
+const struct explorer_model crash_models[] = {
+	{ .name = "crash-judge", .what = "a writer dies, the reader judges",
+	  .thread = { mortal, judge }, .will = { writer_will },
+	  .setup = setup_hold, .max_kills = 1, .final = judge_final,
+	  .covers = judged },
+	{ .name = "crash-bell", .what = "... and is woken to judge",
+	  .thread = { mortal_sender, judge }, .will = { writer_will },
+	  .setup = setup_bell, .max_kills = 1, .final = judge_final,
+	  .covers = woken },
+	{ .name = "crash-repair", .what = "... and the next holder repairs",
+	  .thread = { mortal, survivor, heir }, .will = { writer_will },
+	  .setup = setup_hold, .max_kills = 1, .final = survivor_final,
+	  .covers = survived },
+	{ .name = "crash-wrap", .what = "the same, over the end of the ring",
+	  .thread = { mortal_sender, survivor, heir },
+	  .will = { writer_will }, .setup = setup_hold, .arg = 4,
+	  .max_kills = 1, .final = survivor_final, .covers = survived },
+	{ .name = "crash-trim", .what = "the same, with cut and aborted ones",
+	  .thread = { mortal_trimmer, survivor, heir },
+	  .will = { writer_will }, .setup = setup_hold, .max_kills = 1,
+	  .final = survivor_final, .covers = survived },
+	{ .name = "crash-reader", .what = "a reader dies, the writer goes on",
+	  .thread = { sender, mortal_reader }, .will = { NULL, reader_will },
+	  .setup = setup_room, .arg = 9, .max_kills = 1, .final = room_final,
+	  .covers = roomy },
+	{ .name = "crash-resume", .what = "a reader dies, the next goes on",
+	  .thread = { sender, mortal_resumer, resumer },
+	  .will = { NULL, reader_will }, .setup = setup_hold, .arg = 6,
+	  .max_kills = 1, .final = resume_final, .covers = resumed },
+	{ .name = NULL },
+};
