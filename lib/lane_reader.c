@@ -453,6 +453,37 @@ int shmchan_lane_still_valid(const struct shmchan_lane_reader *r)
 	return !reader_passed(r, r->speculated);
 }
 
+/*
+ * The usual case of a batch: a run of the right size, all of it wanted, in a
+ * lane that is not passable, where neither lap nor eighth ends.  Returns how
+ * many payloads were read, 0 if it is another case.
+ */
+static inline size_t reader_whole_run(struct shmchan_lane_reader *r,
+				      uint8_t *buf, size_t size, size_t max,
+				      uint32_t *meta, int first)
+{
+	uint64_t *at = shmchan_lane__from(r, r->pos), header, end;
+	uint32_t its_size, count;
+
+	/* Pairs with the release of the header in shmchan_lane__publish(). */
+	header = shmchan_load_acquire(at);
+	end = r->pos + shmchan_lane_extent(shmchan_hdr_length(header));
+	if ((header & (SHMCHAN_HDR_KIND | SHMCHAN_HDR_BUSY)) !=
+	    SHMCHAN_HDR_RUN || r->run_left ||
+	    shmchan_hdr_length(header) > r->max_payload || end > r->soft_end)
+		return 0;
+	if (!lane_run_sane(header, shmchan_load_relaxed(at + 1), &its_size,
+			   &count) ||
+	    its_size != size || count > max ||
+	    (!first && *meta != (uint32_t)(header >> 32)))
+		return 0;
+	shmchan_lane__copy_out(buf, at + 2, (size_t)count * its_size);
+	*meta = (uint32_t)(header >> 32);
+	r->records += count;
+	r->pos = end;
+	return count;
+}
+
 /* As many payloads of one size as lie in a row, up to max. */
 static int reader_span(struct shmchan_lane_reader *r, uint8_t *buf, size_t size,
 		       size_t max, uint32_t *meta, int first)
@@ -506,7 +537,12 @@ int shmchan_lane_recv_n(struct shmchan_lane_reader *r, void *buf, size_t size,
 	if (max > INT32_MAX)
 		max = INT32_MAX;
 	while (got < max) {
-		n = reader_span(r, to, size, max - got, meta, !got);
+		n = 0;
+		if (!r->passable)
+			n = (int)reader_whole_run(r, to, size, max - got, meta,
+						  !got);
+		if (!n)
+			n = reader_span(r, to, size, max - got, meta, !got);
 		if (n > 0) {
 			got += (size_t)n;
 			to += (size_t)n * size;

@@ -181,7 +181,7 @@ static int lane_control(struct shmchan_lane_writer *w, uint32_t type,
 			return err;
 	}
 	shmchan_lane__terminate(w, pos + 8);
-	*ring = shmchan_lane__publish(w, pos,
+	*ring = shmchan_lane__publish(w, shmchan_lane__at(w, pos),
 				      shmchan_hdr(type, SHMCHAN_HDR_CTRL, meta),
 				      0);
 	w->tail = pos + 8;
@@ -324,16 +324,16 @@ static int lane_send_run(struct shmchan_lane_writer *w, const void *buf,
 	}
 	pos = w->tail;
 	shmchan_lane__terminate(w, pos + extent);
-	shmchan_store_relaxed(shmchan_lane__at(w, pos) + 1,
-			      (uint64_t)count << 32 | size);
 	shmchan_lane__copy_in(shmchan_lane__at(w, pos) + 2, buf, length - 8,
 			      w->flags & SHMCHAN_LANE_PASSABLE);
-	ring = shmchan_lane__publish(w, pos,
+	shmchan_store_relaxed(shmchan_lane__at(w, pos) + 1,
+			      (uint64_t)count << 32 | size);
+	ring = shmchan_lane__publish(w, shmchan_lane__at(w, pos),
 				     shmchan_hdr(length, SHMCHAN_HDR_RUN, meta),
 				     flags);
 	w->tail = pos + extent;
 	w->records += count;
-	shmchan_lane__zero_ahead(w);
+	shmchan_lane__zero_ahead(w, extent);
 	return ring;
 }
 
@@ -357,7 +357,11 @@ int shmchan_lane_send_n(struct shmchan_lane_writer *w, const void *buf,
 		per_run = RUN_BYTES;
 		if (per_run > w->max_payload - 8)
 			per_run = w->max_payload - 8;
-		per_run /= size;
+		/* No division for the usual, short batch. */
+		if (n <= RUN_BYTES && n * size <= per_run)
+			per_run = n;
+		else
+			per_run = per_run < size ? 1 : per_run / size;
 	}
 	while (sent < n) {
 		count = n - sent < per_run ? n - sent : per_run;

@@ -194,7 +194,7 @@ TEST_F_TIMEOUT(fail, open, 120)
 {
 	each_fault(open_with(self->dev, 0, 0), close(ret));
 	each_fault(open_with(self->dev, SHMCHAN_OPEN_JOIN, 1), close(ret));
-	each_fault(fill_list(self->dev), );
+	each_fault(fill_list(self->dev), (void)0);
 	/* The one that is there is still whole. */
 	EXPECT_LE(0, open_joined(layout.name, 1));
 }
@@ -257,22 +257,22 @@ TEST_F_TIMEOUT(fail, doorbells, 120)
 		e[i] = elem64(-1, BELL_SHARED, self->word + 8 * i, 1);
 	each_fault(subscribe(self->fd, BELL_SHARED, 0),
 		   subscribe(self->fd, BELL_SHARED, SHMCHAN_SUBSCRIBE_END));
-	each_fault(wait_ms(self->fd, e, 1, 0), );
-	each_fault(wait_ms(self->fd, e, MANY_ELEMS, 0), );
+	each_fault(wait_ms(self->fd, e, 1, 0), (void)0);
+	each_fault(wait_ms(self->fd, e, MANY_ELEMS, 0), (void)0);
 	for (i = 0; i < MANY_ELEMS; i++)
 		e[i].value = 0;
 	ASSERT_EQ(0, subscribe(self->fd, BELL_SHARED, 0));
 	each_fault(arm(self->fd, BELL_SHARED, e, MANY_ELEMS, 0),
 		   arm(self->fd, BELL_SHARED, NULL, 0, SHMCHAN_ARM_DISARM));
 	EXPECT_EQ(0, self->status.bells[BELL_SHARED].waiters);
-	each_fault(ring(self->fd, BELL_SHARED, 0), );
+	each_fault(ring(self->fd, BELL_SHARED, 0), (void)0);
 	/* An event that could not be given out is not lost. */
 	EXPECT_EQ(sizeof(event), read(self->fd, &event, sizeof(event)));
 	ASSERT_EQ(0, ring(self->fd, BELL_SHARED, 0));
 	each_fault(read(self->fd, &event, sizeof(event)) < 0 ? -errno : 0,
 		   ring(self->fd, BELL_SHARED, 0));
-	each_fault(query(self->fd, &q), );
-	each_fault(member_info(self->fd, 0, &info), );
+	each_fault(query(self->fd, &q), (void)0);
+	each_fault(member_info(self->fd, 0, &info), (void)0);
 }
 
 /* In a mapping that is there: page tables may be missing. */
@@ -295,8 +295,8 @@ TEST_F_TIMEOUT(fail, mmap, 120)
 	int fd = create_joined(&huge, 0);
 
 	ASSERT_LE(0, fd);
-	each_fault(populate(self->fd, layout.data_size), );
-	each_fault(populate(fd, huge.data_size), );
+	each_fault(populate(self->fd, layout.data_size), (void)0);
+	each_fault(populate(fd, huge.data_size), (void)0);
 	EXPECT_EQ(0, leave(fd));
 }
 

@@ -10,9 +10,8 @@
  * up to 512 bytes, and a string instruction beyond where there is one.  Where
  * it cannot, memcpy() is right, and lets ThreadSanitizer prove it.
  *
- * The ring's side is always 8-byte aligned, and goes on in whole words: the
- * bytes between the end of a payload and its word's are written too (as zero,
- * where words are used), and may be read.
+ * The ring's side is always 8-byte aligned, and atomics work on whole words: the
+ * bytes between the end of a payload and its word's are written as zero then.
  */
 
 #include <stddef.h>
@@ -25,19 +24,10 @@
 extern "C" {
 #endif
 
-#define SHMCHAN_LANE_SMALL	64	/* bytes; more is memcpy()'s business */
-
 /* Plain copies of payload; the model checker has its own. */
 #ifndef SHMCHAN_EXPLORER
 #define shmchan_copy_in(ring, src, n)	memcpy((ring), (src), (n))
 #define shmchan_copy_out(dst, ring, n)	memcpy((dst), (ring), (n))
-#endif
-
-/* Where races are looked for, plain copies are plain at any size. */
-#if defined(SHMCHAN_EXPLORER) || defined(SHMCHAN_TSAN)
-#define SHMCHAN_LANE_PLAIN(n)	((void)(n), 1)
-#else
-#define SHMCHAN_LANE_PLAIN(n)	((n) > SHMCHAN_LANE_SMALL)
 #endif
 
 static inline void
@@ -101,29 +91,85 @@ shmchan_lane__racy_out(uint8_t *dst, const uint64_t *ring, size_t n)
 }
 #endif
 
+/*
+ * memcpy() of a length that is not known before, without a call up to 64
+ * bytes: two moves that overlap where the length is not that of one.
+ */
+static inline void shmchan_lane__plain(void *to, const void *from, size_t n)
+{
+	uint8_t *dst = (uint8_t *)to;
+	const uint8_t *src = (const uint8_t *)from;
+
+	if (__builtin_constant_p(n) || n > 64) {
+		memcpy(dst, src, n);
+	} else if (n == 8) {
+		memcpy(dst, src, 8);
+	} else if (n >= 32) {
+		memcpy(dst, src, 32);
+		memcpy(dst + n - 32, src + n - 32, 32);
+	} else if (n >= 16) {
+		memcpy(dst, src, 16);
+		memcpy(dst + n - 16, src + n - 16, 16);
+	} else if (n > 8) {
+		memcpy(dst, src, 8);
+		memcpy(dst + n - 8, src + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(dst, src, 4);
+		memcpy(dst + n - 4, src + n - 4, 4);
+	} else if (n) {
+		dst[0] = src[0];
+		dst[n >> 1] = src[n >> 1];
+		dst[n - 1] = src[n - 1];
+	}
+}
+
+/*
+ * Into the ring: what lies behind the first 64 bytes goes first.  The reader
+ * looks at the header all the time, which is in the line of the first bytes; so
+ * that line is written last, in one go with the header, and is fetched from
+ * the reader once and not twice.
+ */
+static inline void
+shmchan_lane__plain_in(void *to, const void *from, size_t n)
+{
+	uint8_t *dst = (uint8_t *)to;
+	const uint8_t *src = (const uint8_t *)from;
+
+	if (n <= 64) {
+		shmchan_lane__plain(dst, src, n);
+		return;
+	}
+	memcpy(dst + 64, src + 64, n - 64);
+	/* Only the compiler could undo the order; the CPU keeps it anyway. */
+	shmchan_crash_fence();
+	memcpy(dst, src, 64);
+}
+
 /* Payload into the ring; passable as in the lane's flags. */
 static inline void shmchan_lane__copy_in(void *ring, const void *src, size_t n,
 					 uint32_t passable)
 {
-	if (passable)
+	if (__builtin_expect(passable, 0) ||
+	    (__builtin_constant_p(n) && n <= 8))
 		shmchan_lane__racy_in((uint64_t *)ring, (const uint8_t *)src,
 				      n);
-	else if (SHMCHAN_LANE_PLAIN(n))
-		shmchan_copy_in(ring, src, n);
 	else
-		shmchan_lane__words_in((uint64_t *)ring, (const uint8_t *)src,
-				       n);
+#if defined(SHMCHAN_EXPLORER) || defined(SHMCHAN_TSAN)
+		shmchan_copy_in(ring, src, n);
+#else
+		shmchan_lane__plain_in(ring, src, n);
+#endif
 }
 
 /* Payload out of the ring of a lane that is not passable. */
 static inline void
 shmchan_lane__copy_out(void *dst, const void *ring, size_t n)
 {
-	if (SHMCHAN_LANE_PLAIN(n))
-		shmchan_copy_out(dst, ring, n);
-	else
-		shmchan_lane__words_out((uint8_t *)dst, (const uint64_t *)ring,
-					n);
+#if defined(SHMCHAN_EXPLORER) || defined(SHMCHAN_TSAN)
+	shmchan_copy_out(dst, ring, n);
+#else
+	shmchan_lane__plain(dst, ring, n);
+#endif
 }
 
 #ifdef __cplusplus

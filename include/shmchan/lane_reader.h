@@ -106,11 +106,11 @@ static inline int shmchan_lane__front(struct shmchan_lane_reader *r,
 				      const uint8_t **data, uint32_t *length,
 				      uint32_t *meta, uint64_t *end)
 {
-	uint64_t header;
+	uint64_t header, *word = shmchan_lane__from(r, r->pos);
 	int err;
 
 	/* Pairs with the release of the header in shmchan_lane__publish(). */
-	header = shmchan_load_acquire(shmchan_lane__from(r, r->pos));
+	header = shmchan_load_acquire(word);
 	*length = shmchan_lane__plain_length(header);
 	*end = r->pos + shmchan_lane_extent(*length);
 	if (__builtin_expect(*length > r->max_payload || *end > r->soft_end,
@@ -128,8 +128,9 @@ static inline int shmchan_lane__front(struct shmchan_lane_reader *r,
 			goto run;
 		*length = shmchan_hdr_length(header);
 		*end = r->pos + shmchan_lane_extent(*length);
+		word = shmchan_lane__from(r, r->pos);
 	}
-	*data = (const uint8_t *)(shmchan_lane__from(r, r->pos) + 1);
+	*data = (const uint8_t *)(word + 1);
 	*meta = (uint32_t)(header >> 32);
 	return 0;
 run:

@@ -31,6 +31,13 @@ struct iovec;
 /* For commit and send: more follows at once; the last one looks for sleepers. */
 #define SHMCHAN_MORE	1U
 
+/* clang does so of itself. */
+#if defined(__clang__) || !defined(__GNUC__)
+#define SHMCHAN_UNROLL
+#else
+#define SHMCHAN_UNROLL	_Pragma("GCC unroll 8")
+#endif
+
 /* A handle for one thread at a time.  Treat it as opaque. */
 struct shmchan_lane_writer {
 	/* What each record needs. */
@@ -77,24 +84,47 @@ shmchan_lane__at(const struct shmchan_lane_writer *w, uint64_t pos)
 	return (uint64_t *)(w->ring + (pos & w->mask));
 }
 
-/*
- * After a publication, off the critical path: zero what will hold headers.
- * The store fetches the line for writing as well, before it is needed.
- */
-static inline void shmchan_lane__zero_ahead(struct shmchan_lane_writer *w)
+/* Longer than any record; known without looking for short constants. */
+static inline int shmchan_lane__long(const struct shmchan_lane_writer *w,
+				     size_t length)
 {
-	uint64_t *word;
+	if (__builtin_constant_p(length) &&
+	    length <= SHMCHAN_LANE_MIN_CAPACITY / 4 - 8)
+		return 0;
+	return __builtin_expect(length > w->max_payload, 0);
+}
 
-	while (__builtin_expect(w->zeroed < w->tail + SHMCHAN_LANE_AHEAD, 0)) {
-		if (w->zeroed >= w->limit)
-			break;
-		/* The limit is a multiple of LINE: this stays below it. */
-		word = shmchan_lane__at(w, w->zeroed);
-		do {
-			shmchan_store_relaxed(word++, (uint64_t)0);
-			w->zeroed += 8;
-		} while (w->zeroed & (SHMCHAN_LANE_LINE - 1));
+/*
+ * After the publication of a record of extent bytes, off the critical path:
+ * zero what will hold headers.  The store fetches the line for writing as
+ * well, before it is needed.  Not behind a large record: the next one is
+ * probably as large, and covers it.
+ */
+static inline void shmchan_lane__zero_ahead(struct shmchan_lane_writer *w,
+					    uint64_t extent)
+{
+	uint64_t zeroed = w->zeroed, end = w->tail + SHMCHAN_LANE_AHEAD;
+	uint64_t *word;
+	int i;
+
+	if (__builtin_expect(zeroed >= end, 1) || extent > SHMCHAN_LANE_AHEAD)
+		return;
+	if (end > w->limit)
+		end = w->limit;
+	/* The limit is a multiple of LINE: whole lines stay below it. */
+	while (zeroed < end) {
+		word = shmchan_lane__at(w, zeroed);
+		if (zeroed & (SHMCHAN_LANE_LINE - 1)) {
+			shmchan_store_relaxed(word, (uint64_t)0);
+			zeroed += 8;
+			continue;
+		}
+		SHMCHAN_UNROLL
+		for (i = 0; i < SHMCHAN_LANE_LINE / 8; i++)
+			shmchan_store_relaxed(word + i, (uint64_t)0);
+		zeroed += SHMCHAN_LANE_LINE;
 	}
+	w->zeroed = zeroed;
 }
 
 /* W1 for the record after the one that ends at end; before its header. */
@@ -115,11 +145,9 @@ shmchan_lane__terminate(struct shmchan_lane_writer *w, uint64_t end)
  * whether the bell is to be rung.
  */
 static inline int shmchan_lane__publish(struct shmchan_lane_writer *w,
-					uint64_t pos, uint64_t header,
+					uint64_t *word, uint64_t header,
 					unsigned int flags)
 {
-	uint64_t *word = shmchan_lane__at(w, pos);
-
 	if ((flags & SHMCHAN_MORE) || !w->waiters) {
 		shmchan_store_release(word, header);
 		return 0;
@@ -164,10 +192,10 @@ static inline int shmchan_lane_reserve(struct shmchan_lane_writer *w,
 				       size_t length,
 				       struct shmchan_reservation *rsv)
 {
-	uint64_t extent, pos, end;
+	uint64_t extent, pos, end, *word;
 	int err;
 
-	if (__builtin_expect(length > w->max_payload, 0)) {
+	if (shmchan_lane__long(w, length)) {
 		shmchan_lane__too_long(w, length);
 		return -EMSGSIZE;
 	}
@@ -182,13 +210,13 @@ static inline int shmchan_lane_reserve(struct shmchan_lane_writer *w,
 	shmchan_lane__terminate(w, end);
 	w->nr_open++;
 	w->tail = end;
+	word = shmchan_lane__at(w, pos);
 	rsv->pos = pos;
 	rsv->length = length;
-	rsv->data = shmchan_lane__at(w, pos) + 1;
+	rsv->data = word + 1;
 	/* The next holder walks from here to end: that must be zero by then. */
 	shmchan_crash_fence();
-	shmchan_store_relaxed(shmchan_lane__at(w, pos),
-			      shmchan_hdr(length, SHMCHAN_HDR_BUSY, 0));
+	shmchan_store_relaxed(word, shmchan_hdr(length, SHMCHAN_HDR_BUSY, 0));
 	/* No byte of payload before the header that says it is none. */
 	shmchan_crash_fence();
 	return 0;
@@ -226,12 +254,12 @@ static inline int shmchan_lane_commit(struct shmchan_lane_writer *w,
 	extent = shmchan_lane_extent(rsv->length);
 	if (used != extent)
 		shmchan_lane__trim(w, rsv->pos + used, rsv->pos + extent);
-	ring = shmchan_lane__publish(w, rsv->pos,
+	ring = shmchan_lane__publish(w, shmchan_lane__at(w, rsv->pos),
 				     shmchan_hdr(length, SHMCHAN_HDR_DATA,
 						 meta), flags);
 	w->records++;
 	w->nr_open--;
-	shmchan_lane__zero_ahead(w);
+	shmchan_lane__zero_ahead(w, used);
 	return ring;
 }
 
@@ -254,7 +282,7 @@ static inline int shmchan_lane_abort(struct shmchan_lane_writer *w,
 		w->nr_open--;
 		return 0;
 	}
-	ring = shmchan_lane__publish(w, rsv->pos,
+	ring = shmchan_lane__publish(w, shmchan_lane__at(w, rsv->pos),
 				     shmchan_hdr(extent - 8, SHMCHAN_HDR_PAD,
 						 0), 0);
 	w->nr_open--;
@@ -278,10 +306,10 @@ static inline int shmchan_lane_send(struct shmchan_lane_writer *w,
 				    const void *buf, size_t length,
 				    uint32_t meta, unsigned int flags)
 {
-	uint64_t extent, pos, end;
+	uint64_t extent, pos, end, *word;
 	int ring, err;
 
-	if (__builtin_expect(length > w->max_payload, 0)) {
+	if (shmchan_lane__long(w, length)) {
 		shmchan_lane__too_long(w, length);
 		return -EMSGSIZE;
 	}
@@ -298,14 +326,15 @@ static inline int shmchan_lane_send(struct shmchan_lane_writer *w,
 	 * No BUSY: until the header is there, there is no record, and nobody
 	 * looks behind a header that is 0.
 	 */
-	shmchan_lane__copy_in(shmchan_lane__at(w, pos) + 1, buf, length,
+	word = shmchan_lane__at(w, pos);
+	shmchan_lane__copy_in(word + 1, buf, length,
 			      w->flags & SHMCHAN_LANE_PASSABLE);
-	ring = shmchan_lane__publish(w, pos,
+	ring = shmchan_lane__publish(w, word,
 				     shmchan_hdr(length, SHMCHAN_HDR_DATA,
 						 meta), flags);
 	w->tail = end;
 	w->records++;
-	shmchan_lane__zero_ahead(w);
+	shmchan_lane__zero_ahead(w, extent);
 	return ring;
 }
 
