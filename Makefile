@@ -67,7 +67,7 @@ include selftests/lib/tests.mk
 -include scripts/scripts.mk
 
 INSTALL ?= install
-MAN_PAGES := $(wildcard docs/man/*.1 docs/man/*.3 docs/man/*.5 docs/man/*.7)
+MAN_PAGES := $(wildcard docs/man/*.[1-8])
 
 install: lib command
 	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/shmchan \

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# The examples, compiled as users would: warnings are errors here too.
+# Every .c file here is one program.
 
-EXAMPLES := $(patsubst examples/%.c,$(B)/plain/examples/%,\
-	      $(sort $(wildcard examples/*.c)))
+EXAMPLE_SRCS := $(sort $(wildcard examples/*.c))
+EXAMPLES := $(EXAMPLE_SRCS:%.c=$(B)/%)
 
 .PHONY: examples
 all: examples
 examples: $(EXAMPLES)
 
-$(B)/plain/examples/%: examples/%.c $(LIB_STATIC)
+$(B)/examples/%: examples/%.c $(LIB_STATIC)
 	@mkdir -p $(@D)
-	$(call compile,plain) -MF $@.d -o $@ $< $(LIB_STATIC) $(LDFLAGS)
+	$(call say,LD,$@)$(call compile,plain) -MF $@.d -o $@ $< $(LIB_STATIC) \
+		$(LDFLAGS)
 
 -include $(EXAMPLES:%=%.d)
 
-#: make examples     examples/*.c
+#: make examples     what examples/*.c says

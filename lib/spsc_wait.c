@@ -10,10 +10,18 @@
 
 #include "spsc_private.h"
 
-/* Looks at the word without a pause first: a peer that runs is this near. */
-#define EAGER_LOOKS	200
+/* Looks at the word without a pause or a clock first, about a microsecond. */
+#define EAGER_LOOKS	300
 /* Between two looks at the clock. */
 #define LOOKS		16
+/*
+ * A receiver that has caught up with a stream this dense looks away for so
+ * many pauses, so that the sender can fill the line in peace: looking costs the
+ * sender that line each time (docs/perf.md, lesson 2).  A single message, an
+ * answer say, is waited for eagerly.
+ */
+#define DENSE		3
+#define LOOK_AWAY	8
 
 static uint64_t now_ns(void)
 {
@@ -89,16 +97,28 @@ int shmchan_spsc__ring(struct shmchan_spsc *ch)
 	return ret < 0 ? ret : 0;
 }
 
+/*
+ * The receiver has found nothing.  Returns how often it is to look again before
+ * anything else; and if it came to the end of a dense stream, looks away first.
+ */
+static int eager_looks(struct shmchan_spsc *ch)
+{
+	int i;
+
+	if (ch->r.records - ch->caught_up > DENSE)
+		for (i = 0; i < LOOK_AWAY; i++)
+			shmchan_cpu_relax();
+	ch->caught_up = ch->r.records;
+	return ch->spin_ns || ch->poll ? EAGER_LOOKS : 0;
+}
+
 static int spin(struct shmchan_spsc *ch, const uint64_t *word, uint64_t value,
 		uint64_t peer, uint64_t until)
 {
-	int look;
+	int i;
 
-	for (look = 0; look < EAGER_LOOKS; look++)
-		if (shmchan_load_relaxed(word) != value)
-			return 1;
 	do {
-		for (look = 0; look < LOOKS; look++) {
+		for (i = 0; i < LOOKS; i++) {
 			if (shmchan_load_relaxed(word) != value ||
 			    shmchan_load_relaxed(ch->peer_word) != peer)
 				return 1;
@@ -176,11 +196,16 @@ int shmchan_spsc__recv(struct shmchan_spsc *ch, void *buf, size_t capacity,
 		       size_t *length, uint32_t *meta, int64_t timeout_ns)
 {
 	uint64_t peer, deadline;
-	int ret;
+	int ret, looks;
 
 	if (!timeout_ns) {
 		ret = own_check(ch);
 		return ret ? ret : -EAGAIN;
+	}
+	for (looks = eager_looks(ch); looks; looks--) {
+		ret = shmchan_lane_recv(&ch->r, buf, capacity, length, meta);
+		if (ret != -EAGAIN)
+			return ret;
 	}
 	deadline = shmchan_deadline(timeout_ns);
 	for (;;) {
@@ -198,11 +223,16 @@ int shmchan_spsc__peek(struct shmchan_spsc *ch, const void **data,
 		       size_t *length, uint32_t *meta, int64_t timeout_ns)
 {
 	uint64_t peer, deadline;
-	int ret;
+	int ret, looks;
 
 	if (!timeout_ns) {
 		ret = own_check(ch);
 		return ret ? ret : -EAGAIN;
+	}
+	for (looks = eager_looks(ch); looks; looks--) {
+		ret = shmchan_lane_peek(&ch->r, data, length, meta);
+		if (ret != -EAGAIN)
+			return ret;
 	}
 	deadline = shmchan_deadline(timeout_ns);
 	for (;;) {
@@ -219,24 +249,30 @@ int shmchan_spsc__peek(struct shmchan_spsc *ch, const void **data,
 int shmchan_spsc_recv_n(struct shmchan_spsc *ch, void *buf, size_t size,
 			size_t max, uint32_t *meta, int64_t timeout_ns)
 {
-	uint64_t peer, deadline = 0;
+	uint64_t peer, deadline;
 	uint32_t its_meta = 0;
-	int ret;
+	int ret, looks;
 
+	if (!meta)
+		meta = &its_meta;
+	ret = shmchan_lane_recv_n(&ch->r, buf, size, max, meta);
+	if (ret != -EAGAIN)
+		return ret;
+	if (!timeout_ns) {
+		ret = own_check(ch);
+		return ret ? ret : -EAGAIN;
+	}
+	for (looks = eager_looks(ch); looks; looks--) {
+		ret = shmchan_lane_recv_n(&ch->r, buf, size, max, meta);
+		if (ret != -EAGAIN)
+			return ret;
+	}
+	deadline = shmchan_deadline(timeout_ns);
 	for (;;) {
 		peer = shmchan_load_acquire((uint64_t *)ch->peer_word);
-		ret = shmchan_lane_recv_n(&ch->r, buf, size, max, &its_meta);
-		if (ret != -EAGAIN) {
-			if (meta)
-				*meta = its_meta;
+		ret = shmchan_lane_recv_n(&ch->r, buf, size, max, meta);
+		if (ret != -EAGAIN)
 			return ret;
-		}
-		if (!timeout_ns) {
-			ret = own_check(ch);
-			return ret ? ret : -EAGAIN;
-		}
-		if (!deadline)
-			deadline = shmchan_deadline(timeout_ns);
 		ret = wait_data(ch, peer, deadline);
 		if (ret)
 			return ret;

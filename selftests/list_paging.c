@@ -64,10 +64,9 @@ static int list_page(int dev, uint64_t *cursor,
 
 static int number_of(const struct shmchan_list_entry *e)
 {
-	int nr = -1;
+	int nr;
 
-	sscanf(e->name, "name-%d", &nr);
-	return nr;
+	return sscanf(e->name, "name-%d", &nr) == 1 ? nr : -1;
 }
 
 TEST_F(list, pages)

@@ -60,11 +60,10 @@ FIXTURE_TEARDOWN(mremap)
 	_p;								\
 })
 
-#define refused(p, old, new, flags) do {				\
+#define refused(p, old, new, flags)					\
 	EXPECT_EQ(MAP_FAILED, mremap(p, old, new, flags))		\
 		TH_LOG("%zu to %zu, flags %d", (size_t)(old),		\
-		       (size_t)(new), (int)(flags));			\
-} while (0)
+		       (size_t)(new), (int)(flags))
 
 TEST_F(mremap, grow)
 {

@@ -461,13 +461,12 @@ static inline int probe(volatile char *p, bool write)
 
 	sigaction(SIGSEGV, &act, &segv);
 	sigaction(SIGBUS, &act, &bus);
-	if (sigsetjmp(probe_env, 1)) {
+	if (sigsetjmp(probe_env, 1))
 		sig = probe_signal;
-	} else if (write) {
+	else if (write)
 		*p = *p + 1;
-	} else {
+	else
 		(void)*p;
-	}
 	sigaction(SIGSEGV, &segv, NULL);
 	sigaction(SIGBUS, &bus, NULL);
 	return sig;

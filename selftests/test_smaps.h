@@ -26,7 +26,7 @@ static inline long smaps_kb(const void *addr, const char *field)
 		}
 		if (here && !strncmp(line, field, strlen(field)) &&
 		    line[strlen(field)] == ':') {
-			sscanf(line + strlen(field) + 1, "%ld", &kb);
+			kb = atol(line + strlen(field) + 1);
 			break;
 		}
 	}

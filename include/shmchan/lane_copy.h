@@ -139,6 +139,7 @@ shmchan_lane__plain_in(void *to, const void *from, size_t n)
 		shmchan_lane__plain(dst, src, n);
 		return;
 	}
+	__builtin_prefetch(dst, 1);
 	memcpy(dst + 64, src + 64, n - 64);
 	/* Only the compiler could undo the order; the CPU keeps it anyway. */
 	shmchan_crash_fence();

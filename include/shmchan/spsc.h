@@ -127,6 +127,7 @@ struct shmchan_spsc {
 	uint64_t spin_ns;
 	uint64_t rings;
 	uint64_t waits;
+	uint64_t caught_up;		/* records when there were no more */
 	uint64_t first_record;
 	uint64_t first_pos;
 	enum shmchan_spsc_role role;

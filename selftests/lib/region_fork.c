@@ -69,6 +69,20 @@ TEST(memory_is_not_in_a_child)
 	shmchan_region_close(r);
 }
 
+/* Of a child that libc knows nothing of, too. */
+TEST(raw_clone)
+{
+	struct shmchan_region *r = fix_create(NULL);
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	CHECK_GE(pid, 0);
+	if (!pid)
+		_exit(-shmchan_bell_ring(r, 1, 0));
+	CHECK_EQ(child_wait(pid), EOWNERDEAD << 8);
+	CHECK_EQ(shmchan_bell_ring(r, 1, 0), 0);
+	shmchan_region_close(r);
+}
+
 TEST(grandchildren_too)
 {
 	struct shmchan_region *r = fix_create(test_name("grand"));

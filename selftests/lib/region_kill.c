@@ -5,8 +5,8 @@
  * before it and after it.  Whatever it left behind, all must be usable, and
  * nobody may ever see a region that is half made.
  *
- * Between two system calls of these paths there are stores to shared memory,
- * too; region_storm kills anywhere, at random.
+ * Between two system calls there are stores to shared memory, too: joining and
+ * leaving are also killed at each of the first instructions after each call.
  */
 
 #include <sys/ptrace.h>
@@ -18,6 +18,7 @@ struct scene {
 	void (*victim)(const char *name);	/* what is interrupted */
 	void (*check)(const char *name, struct shmchan_region *peer);
 	int peer;				/* a live member beside it */
+	unsigned int steps;			/* instructions after a stop */
 };
 
 static void traced(const struct scene *s)
@@ -30,8 +31,9 @@ static void traced(const struct scene *s)
 }
 
 /*
- * Run the victim to its nth stop at a system call (entry and exit both count)
- * and kill it there.  Returns 0 if it ended before.
+ * Run the victim to its nth stop at a system call (entry and exit both count),
+ * then so many instructions more, and kill it there.  Returns 0 if it ended
+ * before.
  */
 static int kill_at(const struct scene *s, unsigned int nth)
 {
@@ -59,6 +61,12 @@ static int kill_at(const struct scene *s, unsigned int nth)
 		if (!WIFSTOPPED(status) || WSTOPSIG(status) != (SIGTRAP | 0x80))
 			FAIL("stop %u: wait status %#x", i,
 			     (unsigned int)status);
+	}
+	for (i = 0; i < s->steps; i++) {
+		CHECK(!ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL));
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status))
+			return 0;
 	}
 	kill(pid, SIGKILL);
 	do
@@ -194,6 +202,46 @@ SCENE(open_beside_a_peer, do_open, peer_goes_on, 1)
 SCENE(open_close_beside_a_peer, do_open_close, peer_goes_on, 1)
 SCENE(open_is_noticed, do_open, peer_notices, 1)
 SCENE(open_close_is_noticed, do_open_close, peer_notices, 1)
+
+/*
+ * Joining and leaving, by instructions.  A slot is claimed and left by some
+ * dozens of them between two system calls.
+ */
+static void play_steps(struct scene *s, unsigned int most)
+{
+	unsigned int nth, kills = 0;
+
+	for (s->steps = 1; s->steps <= most; s->steps++) {
+		/* After exits: these are the even stops. */
+		for (nth = 2; ; nth += 2) {
+			struct shmchan_region *peer = fix_create(s->name);
+			struct shmchan_region *r = fix_open(s->name, 1);
+			int killed;
+
+			/* Somebody has held the slot before. */
+			shmchan_region_close(r);
+			killed = kill_at(s, nth);
+			if (killed)
+				s->check(s->name, peer);
+			shmchan_region_close(peer);
+			if (!killed)
+				break;
+			kills++;
+		}
+	}
+	note("killed at %u places", kills);
+}
+
+TEST_LIMIT(open_close_by_instructions, 240)
+{
+	struct scene s = {
+		.name = test_name("steps"), .victim = do_open_close,
+		.check = peer_goes_on,
+	};
+
+	LOCAL_ONLY("the kernel does this in one call");
+	play_steps(&s, HARNESS_ROUNDS(120));
+}
 
 static void do_replace(const char *name)
 {

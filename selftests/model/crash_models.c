@@ -56,7 +56,17 @@ static void send_one(struct writing *s, unsigned int i)
 
 	record_fill(i, buf);
 	note_bit(TOUCHED, i);
-	ret = shmchan_lane_send(&s->w, buf, record_length(i), i, 0);
+	for (;;) {
+		uint64_t *cursor = &shmchan_lane_cursor(&lane, 0)->pos;
+		uint64_t pos = 0;
+
+		if (s->w.tail + 72 > s->w.limit)
+			pos = shmchan_load_relaxed(cursor);
+		ret = shmchan_lane_send(&s->w, buf, record_length(i), i, 0);
+		if (ret != -EAGAIN)
+			break;
+		writer_wait_room(&s->w, pos);
+	}
 	explorer_assert(ret >= 0, "send says %d", ret);
 	returned();
 	note_bit(COMMITTED, i);
@@ -90,10 +100,10 @@ static void say_end(struct writing *s)
 		kernel_ring(DATA_BELL);
 }
 
-/* Records to be written by those who cannot be killed meanwhile. */
+/* Records from s->next up to n, by those who cannot be killed meanwhile. */
 static void prologue(struct writing *s, unsigned int n)
 {
-	uint64_t all = (1ULL << n) - 1;
+	uint64_t all = (1ULL << n) - (1ULL << s->next);
 
 	explorer_syscall();
 	writer_attach(&s->w, 1);
@@ -121,16 +131,25 @@ static void mortal(void)
 	say_end(&s);
 }
 
-/* Only sends, over the end of the ring. */
+/* Only sends. */
 static void mortal_sender(void)
 {
 	struct writing s = { .next = 0 };
-	unsigned int n = (unsigned int)explorer_model->arg;
 
-	prologue(&s, n);
+	prologue(&s, 0);
+	send_one(&s, 0);
+	send_one(&s, 1);
+	say_end(&s);
+}
+
+/* Sends the record that does not fit before the end of the ring. */
+static void mortal_wrapper(void)
+{
+	struct writing s = { .next = 1 };
+
+	prologue(&s, 7);
 	explorer_settle(&s);
-	send_one(&s, n);
-	send_one(&s, n + 1);
+	send_one(&s, 7);
 	say_end(&s);
 }
 
@@ -141,17 +160,19 @@ static void mortal_trimmer(void)
 	struct shmchan_reservation a, b;
 
 	prologue(&s, 0);
-	if (shmchan_lane_reserve(&s.w, 24, &a) ||
-	    shmchan_lane_reserve(&s.w, 24, &b))
+	if (explorer_choose(2)) {
+		if (shmchan_lane_reserve(&s.w, 24, &a))
+			explorer_fail("no room to reserve");
+		commit_one(&s, &a, 0);		/* 8 of 24, at the tail */
+		send_one(&s, 1);
+		return;
+	}
+	if (shmchan_lane_reserve(&s.w, 16, &a) ||
+	    shmchan_lane_reserve(&s.w, 16, &b))
 		explorer_fail("no room to reserve");
-	commit_one(&s, &a, 0);			/* 8 of 24: padding behind */
+	commit_one(&s, &a, 0);			/* 8 of 16: padding behind */
 	shmchan_lane_abort(&s.w, &b);
 	send_one(&s, 1);
-	if (shmchan_lane_reserve(&s.w, 24, &a))
-		explorer_fail("no room to reserve");
-	commit_one(&s, &a, 2);			/* 13 of 24, at the tail */
-	send_one(&s, 3);
-	say_end(&s);
 }
 
 static void take(struct reading *s, const uint8_t *buf, size_t length,
@@ -216,8 +237,8 @@ static void heir(void)
 	shmchan_store_release(kernel_slot_word(WRITER_SLOT), live(2));
 	writer_attach(&s.w, 2);
 	explorer_settle(&s);
-	writer_send_all(&s, 18);
-	explorer_note(SENT2, 3ULL << 16);
+	writer_send_all(&s, 17);
+	explorer_note(SENT2, 1ULL << 16);
 	explorer_assert(shmchan_lane_close(&s.w) >= 0, "cannot close");
 }
 
@@ -297,7 +318,23 @@ static void setup_room(void)
 	lane_writer_sleeps = 1;
 }
 
+/* The lane begins when the reader has joined. */
+static uint64_t *joined_word(void)
+{
+	return (uint64_t *)(explorer_memory + (16 << 10));
+}
+
 static void sender(void)
+{
+	struct writing s = { .next = 0 };
+
+	explorer_await(joined_word(), EXPLORER_ACQ, 1);
+	writer_attach(&s.w, 1);
+	writer_send_all(&s, (uint64_t)explorer_model->arg);
+	explorer_assert(shmchan_lane_close(&s.w) >= 0, "cannot close");
+}
+
+static void sender_at_once(void)
 {
 	struct writing s = { .next = 0 };
 
@@ -306,7 +343,7 @@ static void sender(void)
 	explorer_assert(shmchan_lane_close(&s.w) >= 0, "cannot close");
 }
 
-/* Joins late, reads a little, and is killed somewhere on the way. */
+/* Joins, reads a little, and is killed somewhere on the way, or sleeps. */
 static void mortal_reader(void)
 {
 	struct reading s = { .next = 0 };
@@ -315,11 +352,10 @@ static void mortal_reader(void)
 	uint32_t meta;
 	int n;
 
-	if (shmchan_lane_reader_join(&s.r, &lane, 0, 1, SHMCHAN_FROM_OLDEST,
-				     lane_writer_sleeps ?
-				     kernel_waiters(ROOM_BELL) : NULL,
-				     NULL, NULL))
-		explorer_cut();
+	explorer_syscall();
+	reader_join(&s.r, 0, 1, SHMCHAN_FROM_OLDEST);
+	shmchan_store_release(joined_word(), 1);
+	explorer_sysret();
 	for (n = 0; n < 2; n++) {
 		explorer_settle(&s);
 		if (shmchan_lane_recv(&s.r, buf, 24, &length, &meta))
@@ -327,7 +363,7 @@ static void mortal_reader(void)
 		record_check(buf, length, meta);
 	}
 	/* Holds the writer for ever, were it not for its death. */
-	explorer_await(lane_ring_word(0), EXPLORER_RLX, 1);
+	explorer_await(joined_word(), EXPLORER_RLX, 2);
 }
 
 static void room_final(unsigned int stuck)
@@ -434,9 +470,13 @@ const struct explorer_model crash_models[] = {
 	  .thread = { mortal, survivor, heir }, .will = { writer_will },
 	  .setup = setup_hold, .max_kills = 1, .final = survivor_final,
 	  .covers = survived },
-	{ .name = "crash-wrap", .what = "the same, over the end of the ring",
+	{ .name = "crash-send", .what = "the same, where it only sends",
 	  .thread = { mortal_sender, survivor, heir },
-	  .will = { writer_will }, .setup = setup_hold, .arg = 4,
+	  .will = { writer_will }, .setup = setup_hold,
+	  .max_kills = 1, .final = survivor_final, .covers = survived },
+	{ .name = "crash-wrap", .what = "the same, at the end of the ring",
+	  .thread = { mortal_wrapper, survivor, heir },
+	  .will = { writer_will }, .setup = setup_hold,
 	  .max_kills = 1, .final = survivor_final, .covers = survived },
 	{ .name = "crash-trim", .what = "the same, with cut and aborted ones",
 	  .thread = { mortal_trimmer, survivor, heir },
@@ -444,11 +484,11 @@ const struct explorer_model crash_models[] = {
 	  .final = survivor_final, .covers = survived },
 	{ .name = "crash-reader", .what = "a reader dies, the writer goes on",
 	  .thread = { sender, mortal_reader }, .will = { NULL, reader_will },
-	  .setup = setup_room, .arg = 9, .max_kills = 1, .final = room_final,
+	  .setup = setup_room, .arg = 7, .max_kills = 1, .final = room_final,
 	  .covers = roomy },
 	{ .name = "crash-resume", .what = "a reader dies, the next goes on",
-	  .thread = { sender, mortal_resumer, resumer },
-	  .will = { NULL, reader_will }, .setup = setup_hold, .arg = 6,
+	  .thread = { sender_at_once, mortal_resumer, resumer },
+	  .will = { NULL, reader_will }, .setup = setup_hold, .arg = 4,
 	  .max_kills = 1, .final = resume_final, .covers = resumed },
 	{ .name = NULL },
 };

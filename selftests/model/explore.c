@@ -409,6 +409,8 @@ static void apply(const struct alt *alt)
 	}
 	explore_step(alt->tid, alt->how == DIE ? STEP_DIE :
 		     alt->how == SKIP ? STEP_SKIP : STEP_GO);
+	if (explore_verdict != GOING)
+		return;
 	if (alt->how == DIE) {
 		if (!th->doomed)
 			kills++;

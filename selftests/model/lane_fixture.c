@@ -114,7 +114,7 @@ void writer_send_all(struct writing *s, uint64_t end)
 		explorer_settle(s);
 		record_fill(i, buf);
 		/* A cursor that does not count cannot hold us either. */
-		if (s->w.tail + 64 > s->w.limit)
+		if (s->w.tail + 72 > s->w.limit)
 			pos = shmchan_load_relaxed(&cursor->pos);
 		ret = shmchan_lane_send(&s->w, buf, record_length(i), i, 0);
 		if (ret == -EAGAIN) {

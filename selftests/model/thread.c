@@ -13,7 +13,7 @@
 #include "explore_private.h"
 
 #define UNIT		4	/* bytes; the smallest access */
-#define MAX_STEPS	8192
+#define MAX_STEPS	2048
 
 /* A private site, so that the section exists in every program. */
 static struct explorer_site end_site = {
@@ -438,8 +438,13 @@ void explore_step(int tid, enum step step)
 {
 	struct step_log *s = &steps[explore_nr_steps];
 
-	if (explore_nr_steps == MAX_STEPS - 1)
-		abort();
+	if (explore_nr_steps == MAX_STEPS - 1) {
+		snprintf(explore_result->why, sizeof(explore_result->why),
+			 "an execution of %d steps: a loop without end?",
+			 MAX_STEPS);
+		explore_verdict = FAILED;
+		return;
+	}
 	explore_nr_steps++;
 	s->tid = (uint8_t)tid;
 	s->step = (uint8_t)step;
