@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# Every .c file here is one program.
+# The examples, compiled as users would: warnings are errors here too.
 
-EXAMPLE_SRCS := $(sort $(wildcard examples/*.c))
-EXAMPLES := $(EXAMPLE_SRCS:%.c=$(B)/%)
+EXAMPLES := $(patsubst examples/%.c,$(B)/plain/examples/%,\
+	      $(sort $(wildcard examples/*.c)))
 
 .PHONY: examples
 all: examples
 examples: $(EXAMPLES)
 
-$(B)/examples/%: examples/%.c $(LIB_STATIC)
+$(B)/plain/examples/%: examples/%.c $(LIB_STATIC)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(call compile,plain) -MF $@.d -o $@ $< $(LIB_STATIC) \
-		$(LDFLAGS)
+	$(call compile,plain) -MF $@.d -o $@ $< $(LIB_STATIC) $(LDFLAGS)
 
 -include $(EXAMPLES:%=%.d)
 
-#: make examples     what examples/*.c says
+#: make examples     examples/*.c

@@ -223,8 +223,12 @@ TEST_F_TIMEOUT(load, cycles, 900)
 			TH_LOG("cycle %d", i);
 	after = free_kb();
 	TH_LOG("%d cycles: %ld KiB less free", cycles, before - after);
-	/* A page lost in each would show. */
-	EXPECT_GT(1024 + 2L * cycles, before - after);
+	/*
+	 * A page lost in each would show; but not where the kernel keeps back
+	 * what has been freed, as KASAN does: there kmemleak has to tell.
+	 */
+	if (access("/sys/kernel/debug/kmemleak", F_OK))
+		EXPECT_GT(1024 + 2L * cycles, before - after);
 }
 
 TEST_HARNESS_MAIN

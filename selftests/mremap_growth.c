@@ -60,10 +60,11 @@ FIXTURE_TEARDOWN(mremap)
 	_p;								\
 })
 
-#define refused(p, old, new, flags)					\
+#define refused(p, old, new, flags) do {				\
 	EXPECT_EQ(MAP_FAILED, mremap(p, old, new, flags))		\
 		TH_LOG("%zu to %zu, flags %d", (size_t)(old),		\
-		       (size_t)(new), (int)(flags))
+		       (size_t)(new), (int)(flags));			\
+} while (0)
 
 TEST_F(mremap, grow)
 {

@@ -44,7 +44,7 @@ extern "C" {
 #endif
 /* How far ahead of the tail the writer keeps the ring zeroed, in bytes. */
 #ifndef SHMCHAN_LANE_AHEAD
-#define SHMCHAN_LANE_AHEAD	(2 * SHMCHAN_LANE_LINE)
+#define SHMCHAN_LANE_AHEAD	(2ULL * SHMCHAN_LANE_LINE)
 #endif
 #ifndef SHMCHAN_LANE_MIN_CAPACITY
 #define SHMCHAN_LANE_MIN_CAPACITY	4096ULL

@@ -209,11 +209,14 @@ static inline int shmchan_lane_peek(struct shmchan_lane_reader *r,
 	uint32_t len;
 	int err;
 
-	if (__builtin_expect(r->passable, 0))
-		return -ENOTSUP;
-	err = shmchan_lane__front(r, &where, &len, meta, &end);
-	if (__builtin_expect(err, 0))
+	err = -ENOTSUP;
+	if (__builtin_expect(!r->passable, 1))
+		err = shmchan_lane__front(r, &where, &len, meta, &end);
+	if (__builtin_expect(err, 0)) {
+		*data = NULL;
+		*length = 0;
 		return err;
+	}
 	/* What was skipped on the way may be held: that errs on one side. */
 	if (!r->nr_held++)
 		r->held = pos;

@@ -193,17 +193,20 @@ static inline int shmchan_lane_reserve(struct shmchan_lane_writer *w,
 				       struct shmchan_reservation *rsv)
 {
 	uint64_t extent, pos, end, *word;
-	int err;
+	int err = 0;
 
+	extent = shmchan_lane_extent(length);
 	if (shmchan_lane__long(w, length)) {
 		shmchan_lane__too_long(w, length);
-		return -EMSGSIZE;
-	}
-	extent = shmchan_lane_extent(length);
-	if (__builtin_expect(w->tail + extent > w->soft_end, 0)) {
+		err = -EMSGSIZE;
+	} else if (__builtin_expect(w->tail + extent > w->soft_end, 0)) {
 		err = shmchan_lane__room(w, extent, 0);
-		if (err)
-			return err;
+	}
+	if (__builtin_expect(err, 0)) {
+		rsv->data = NULL;
+		rsv->length = 0;
+		rsv->pos = 0;
+		return err;
 	}
 	pos = w->tail;
 	end = pos + extent;

@@ -142,7 +142,7 @@ TEST_LIMIT(many_laps, 120)
 	fixture_init(&f, CAPACITY, 1, 0);
 	fixture_writer(&f, &w);
 	fixture_reader(&f, &r, 0, SHMCHAN_FROM_OLDEST);
-	while (w.tail < HARNESS_ROUNDS(2000) * CAPACITY) {
+	while (w.tail < (uint64_t)HARNESS_ROUNDS(2000) * CAPACITY) {
 		rnd = rnd * 6364136223846793005ULL + 1442695040888963407ULL;
 		batch = (int)(rnd >> 60);
 		for (n = 0; n < batch; n++)

@@ -313,6 +313,24 @@ TEST(no_folder)
 		 -ENAMETOOLONG);
 }
 
+/* Who closes removes the name of its own file, and no other's. */
+TEST(name_was_removed_by_hand)
+{
+	const char *name = test_name("hand");
+	struct shmchan_region *r, *r2;
+
+	LOCAL_ONLY("has no files");
+	r = fix_create(name);
+	CHECK(!unlink(path_of(name)));
+	CHECK_EQ(open_it(name), -ENOENT);
+	r2 = fix_create(name);
+	shmchan_region_close(r);
+	CHECK(exists(name));
+	shmchan_region_close(fix_open(name, 1));
+	shmchan_region_close(r2);
+	CHECK(!exists(name));
+}
+
 /* The folder may change under a handle: close removes what create made. */
 TEST(folder_is_remembered)
 {

@@ -54,6 +54,7 @@ static void receiver(const char *tag, struct progress *p, int trace,
 		raise(SIGSTOP);
 	}
 	open_as(&rx, tag, SHMCHAN_RECEIVER, 4096, spin_ns);
+	p->started = 1;
 	for (n = 0; !trace || n < 1500; n++) {
 		CHECK_EQ(shmchan_spsc_recv(&rx, &value, 8, NULL, NULL, -1), 0);
 		p->done = value + 1;
@@ -203,34 +204,6 @@ static int kill_at(pid_t pid, int nth)
 	return 1;
 }
 
-/* The other side, which must come to an end by itself. */
-static pid_t counterpart(const char *tag, enum shmchan_spsc_role role)
-{
-	struct shmchan_spsc ch;
-	uint64_t value = 0, got;
-	pid_t pid = child_fork();
-	int err = 0;
-
-	if (pid)
-		return pid;
-	open_as(&ch, tag, role, 4096, -1);
-	CHECK_EQ(shmchan_spsc_wait_peer(&ch, TOLD_NS), 0);
-	while (!err) {
-		if (role == SHMCHAN_SENDER) {
-			err = shmchan_spsc_send(&ch, &value, 8, 0, 0, TOLD_NS);
-		} else {
-			err = shmchan_spsc_recv(&ch, &got, 8, NULL, NULL,
-						TOLD_NS);
-			if (!err)
-				CHECK_EQ(got, value);
-		}
-		value++;
-	}
-	CHECK_EQ(err, -EOWNERDEAD);
-	shmchan_spsc_close(&ch);
-	child_done();
-}
-
 /*
  * Whatever the system call it is killed at (both on entry and on exit), in
  * opening, in waiting or in ringing, the other side comes to an end.
@@ -302,31 +275,54 @@ TEST_LIMIT(receiver_killed_at_each_call, 240)
 	killed_at_each_call(SHMCHAN_RECEIVER);
 }
 
+/* Until a helper has begun, and then has done nothing for a while. */
+static void until_asleep(const struct progress *p)
+{
+	uint64_t begin = now_ns(), done;
+
+	while (!p->started && now_ns() - begin < 10 * TOLD_NS)
+		sleep_ms(1);
+	CHECK_GT(p->started, 0);
+	do {
+		done = p->done;
+		sleep_ms(100);
+	} while (p->done != done && now_ns() - begin < 10 * TOLD_NS);
+	CHECK_EQ(p->done, done);
+}
+
 /* While it sleeps, which is where a process spends its time. */
-TEST(killed_asleep)
+TEST_LIMIT(killed_asleep, 120)
 {
 	struct progress *p = shared_alloc(sizeof(*p));
 	struct shmchan_spsc ch;
-	uint64_t value = 0;
-	pid_t pid, other;
+	uint64_t value = 7;
+	pid_t pid;
+	int err;
 
 	(void)test_name("");
-	/* A sender whose receiver vanishes. */
-	other = counterpart("sleep", SHMCHAN_SENDER);
+	/* A receiver that sleeps for want of messages. */
 	pid = child_fork();
 	if (!pid)
 		receiver("sleep", p, 0, -1);
-	sleep_ms(100);
+	open_as(&ch, "sleep", SHMCHAN_SENDER, 4096, -1);
+	CHECK_EQ(shmchan_spsc_wait_peer(&ch, 10 * TOLD_NS), 0);
+	until_asleep(p);
 	child_kill(pid);
-	CHECK_CHILD_OK(other);
+	while (!(err = shmchan_spsc_send(&ch, &value, 8, 0, 0, TOLD_NS)))
+		;
+	CHECK_EQ(err, -EOWNERDEAD);
+	shmchan_spsc_close(&ch);
 	/* A sender that sleeps for want of room. */
+	p->started = p->done = 0;
 	open_as(&ch, "sleep2", SHMCHAN_RECEIVER, 4096, -1);
 	pid = child_fork();
 	if (!pid)
 		sender("sleep2", p, 0, 0, -1);
-	sleep_ms(200);
+	CHECK_EQ(shmchan_spsc_wait_peer(&ch, 10 * TOLD_NS), 0);
+	until_asleep(p);
 	child_kill(pid);
-	CHECK_GT(drain(&ch, value), 100);
+	CHECK_EQ(drain(&ch, 0), p->done);
+	CHECK_GT(p->done, 100);
 	shmchan_spsc_close(&ch);
 }
 

@@ -84,6 +84,22 @@ int coro_resume(struct coro *c)
 	return returned;
 }
 
+void coro_words(const struct coro *c, void (*fn)(void *arg, uint64_t word),
+		void *arg)
+{
+	const uint64_t *p = (const uint64_t *)
+		(((uintptr_t)c->low + MARGIN) & ~7UL);
+	const uint64_t *end = (const uint64_t *)(c->stack + CORO_STACK);
+	uint64_t regs[sizeof(c->regs[0].__jmpbuf) / 8];
+	size_t i;
+
+	for (; p < end; p++)
+		fn(arg, *p);
+	memcpy(regs, c->regs[0].__jmpbuf, sizeof(regs));
+	for (i = 0; i < sizeof(regs) / sizeof(*regs); i++)
+		fn(arg, regs[i]);
+}
+
 size_t coro_state_size(const struct coro *c)
 {
 	return sizeof(struct coro_state) +

@@ -41,6 +41,13 @@ int coro_resume(struct coro *c);
 /* Back to who resumed. */
 void coro_yield(void);
 
+/*
+ * The words that are its local state: the stack in use, the registers that a
+ * call preserves.  Some of them are dead, so equal states may differ in them.
+ */
+void coro_words(const struct coro *c, void (*fn)(void *arg, uint64_t word),
+		void *arg);
+
 size_t coro_state_size(const struct coro *c);
 void coro_save(const struct coro *c, struct coro_state *state);
 void coro_restore(struct coro *c, const struct coro_state *state);

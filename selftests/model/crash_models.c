@@ -106,10 +106,10 @@ static void prologue(struct writing *s, unsigned int n)
 	uint64_t all = (1ULL << n) - (1ULL << s->next);
 
 	explorer_syscall();
+	explorer_note(TOUCHED, all);
 	writer_attach(&s->w, 1);
 	writer_send_all(s, n);
 	explorer_note(COMMITTED, all);
-	explorer_note(TOUCHED, all);
 	explorer_sysret();
 }
 
@@ -145,11 +145,11 @@ static void mortal_sender(void)
 /* Sends the record that does not fit before the end of the ring. */
 static void mortal_wrapper(void)
 {
-	struct writing s = { .next = 1 };
+	struct writing s = { .next = 0 };
 
-	prologue(&s, 7);
+	prologue(&s, 4);
 	explorer_settle(&s);
-	send_one(&s, 7);
+	send_one(&s, 4);
 	say_end(&s);
 }
 
@@ -309,6 +309,12 @@ static void setup_bell(void)
 static void setup_hold(void)
 {
 	lane_setup(SHMCHAN_LANE_HOLD | SHMCHAN_LANE_POLL, 1);
+}
+
+static void setup_wrap(void)
+{
+	setup_hold();
+	lane_big_records = 1;
 }
 
 /* Only the writer sleeps: for room, which a live reader holds. */
@@ -476,7 +482,7 @@ const struct explorer_model crash_models[] = {
 	  .max_kills = 1, .final = survivor_final, .covers = survived },
 	{ .name = "crash-wrap", .what = "the same, at the end of the ring",
 	  .thread = { mortal_wrapper, survivor, heir },
-	  .will = { writer_will }, .setup = setup_hold,
+	  .will = { writer_will }, .setup = setup_wrap,
 	  .max_kills = 1, .final = survivor_final, .covers = survived },
 	{ .name = "crash-trim", .what = "the same, with cut and aborted ones",
 	  .thread = { mortal_trimmer, survivor, heir },

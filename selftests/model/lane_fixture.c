@@ -6,6 +6,7 @@
 
 struct shmchan_lane lane;
 int lane_writer_sleeps;
+int lane_big_records;
 
 void lane_setup(uint32_t flags, uint32_t nr_readers)
 {
@@ -18,6 +19,7 @@ void lane_setup(uint32_t flags, uint32_t nr_readers)
 	};
 
 	kernel_setup();
+	lane_big_records = 0;
 	lane_writer_sleeps = !(flags & SHMCHAN_LANE_POLL);
 	if (shmchan_lane_attach(&lane, explorer_memory, EXPLORER_MEMORY, &geo,
 				kernel_slot_word(0), KERNEL_SLOTS))
@@ -34,6 +36,8 @@ size_t record_length(unsigned int i)
 {
 	static const size_t lengths[] = { 8, 0, 13, 24 };
 
+	if (lane_big_records)
+		return i ? 24 : 8;
 	return lengths[i % 4];
 }
 

@@ -36,7 +36,11 @@ void lane_setup(uint32_t flags, uint32_t nr_readers);
 
 uint64_t *lane_ring_word(unsigned int i);
 
-/* Record i: its length, its bytes. */
+/*
+ * Record i: its length, its bytes.  Lengths are 8, 0, 13, 24 and again; or,
+ * with lane_big_records, 8 and then always 24, so that the ring is full soon.
+ */
+extern int lane_big_records;
 size_t record_length(unsigned int i);
 void record_fill(unsigned int i, uint8_t buf[24]);
 
