@@ -82,11 +82,11 @@ install: lib command
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		lib/libshmchan.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libshmchan.pc
-	for page in $(MAN_PAGES); do \
+	@for page in $(MAN_PAGES); do \
 		dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
 		$(INSTALL) -d $$dir && $(INSTALL) -m 644 $$page $$dir/ || exit 1; \
 	done
-	for prog in $(COMMAND); do \
+	@for prog in $(COMMAND); do \
 		$(INSTALL) -d $(DESTDIR)$(BINDIR) && \
 		$(INSTALL) -m 755 $$prog $(DESTDIR)$(BINDIR)/ || exit 1; \
 	done

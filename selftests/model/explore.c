@@ -307,14 +307,24 @@ static int gather(struct alt *alts, int *reads)
 	return n;
 }
 
-static void hash_state(uint64_t h[2])
+static void mix_word(void *arg, uint64_t word)
 {
+	hash_mix(arg, word);
+}
+
+/*
+ * Were we here before?  Two keys, of which either will do: the threads' local
+ * state by what they read since they settled, and by their stacks.  The first
+ * tells states apart that have become the same; the second those that differ
+ * in dead words of the stack.
+ */
+static int seen_before(void)
+{
+	uint64_t h[2] = { 1, (uint64_t)kills }, k[2];
 	int locks[MM_THREADS] = { 0 };
 	unsigned int running = 0;
-	int t, i;
+	int t, i, fresh;
 
-	h[0] = 1;
-	h[1] = (uint64_t)kills;
 	for (t = 0; t < nr_threads; t++) {
 		const struct thread *th = &explore_thread[t];
 
@@ -324,14 +334,27 @@ static void hash_state(uint64_t h[2])
 			continue;
 		running |= 1U << t;
 		locks[t] = th->lock;
-		hash_mix(h, th->hist[0]);
-		hash_mix(h, th->hist[1]);
+		hash_mix(h, (uint64_t)th->shielded << 16 |
+			 (uint64_t)th->lock);
 		for (i = 0; th->doomed && i < MM_LOCS / 64; i++)
 			hash_mix(h, th->skipped[i]);
 	}
 	for (i = 0; i < EXPLORER_NOTES; i++)
 		hash_mix(h, explorer_notes[i]);
 	mm_hash(h, running, joined, locks, explorer_model->races);
+
+	k[0] = h[0];
+	k[1] = h[1] + 1;
+	for (t = 0; t < nr_threads; t++)
+		if (running >> t & 1) {
+			hash_mix(k, explore_thread[t].hist[0]);
+			hash_mix(k, explore_thread[t].hist[1]);
+		}
+	fresh = hash_add(k);
+	for (t = 0; t < nr_threads; t++)
+		if (running >> t & 1)
+			coro_words(&explore_thread[t].coro, mix_word, h);
+	return !(hash_add(h) & fresh);
 }
 
 void explore_writes(const struct thread *th, int loc)
@@ -563,10 +586,7 @@ static int search(void)
 			if (!n) {
 				finish();
 			} else if (reads && n > 1) {
-				uint64_t h[2];
-
-				hash_state(h);
-				if (!hash_add(h)) {
+				if (seen_before()) {
 					n = 0;
 				} else if (++explore_result->states > bound) {
 					explore_result->incomplete = 1;

@@ -31,6 +31,11 @@ static void setup_block(void)
 	lane_big_records = 1;
 }
 
+static void setup_small(void)
+{
+	lane_setup(SHMCHAN_LANE_POLL, 1);
+}
+
 static uint64_t records(void)
 {
 	return (uint64_t)explorer_model->arg;
@@ -190,7 +195,7 @@ const struct explorer_model pass_models[] = {
 	  .arg = 6, .covers = passed },
 	{ .name = "pass-evict", .what = "the same, where readers are evicted",
 	  .thread = { evicter, some_reader }, .setup = setup_evict,
-	  .arg = 6, .covers = evicted },
+	  .arg = 5, .covers = evicted },
 	{ .name = "pass-peek", .what = "a look that is valid was right",
 	  .thread = { overwriter, speculator }, .setup = setup_overwrite,
 	  .arg = 6, .covers = looked },
@@ -198,7 +203,7 @@ const struct explorer_model pass_models[] = {
 	  .thread = { evicter, some_reader }, .setup = setup_block,
 	  .arg = 6, .covers = held },
 	{ .name = "join-now", .what = "who joins at the end gets what follows",
-	  .thread = { evicter, late_reader }, .setup = setup_block,
-	  .arg = 4, .covers = late },
+	  .thread = { evicter, late_reader }, .setup = setup_small,
+	  .arg = 6, .covers = late },
 	{ .name = NULL },
 };
