@@ -11,6 +11,8 @@ if ! command -v valgrind >/dev/null; then
 	echo "insn: valgrind is not here: no instructions counted" >&2
 	exit 4
 fi
+# A list of words.
+# shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $("$program" -l | grep -v -e -256 -e -4096)
 few=8192 many=24576
 

@@ -31,21 +31,16 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }
 
-/* Whoever may run on no CPU but ours cannot run while we spin. */
+/*
+ * With one CPU our peer cannot run while we spin.  That we are bound to one of
+ * several says nothing of the kind: those who want the least latency bind each
+ * side to a CPU of its own.
+ */
 static int alone(void)
 {
-	cpu_set_t set;
-
-	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
-		return 1;
-	/* More CPUs than fit in the set: then surely more than one. */
-	return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) == 1;
+	return sysconf(_SC_NPROCESSORS_ONLN) == 1;
 }
 
-/*
- * If we are bound to one CPU, our peer may still have another; but it may be
- * on ours, and then each turn of a spin delays what we wait for.
- */
 void shmchan_spsc__set_spin(struct shmchan_spsc *ch, int64_t spin_ns)
 {
 	if (spin_ns)

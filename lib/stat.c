@@ -35,7 +35,7 @@ static int query(int fd, struct shmchan_query *q)
 	q->size = sizeof(*q);
 	if (!ioctl(fd, SHMCHAN_IOC_QUERY, q))
 		return 0;
-	return shmchan__fail(errno, "QUERY: %s", strerror(errno));
+	return shmchan__fail(errno, "QUERY: %s", shmchan__errstr(errno));
 }
 
 static int open_failed(int err, const char *name)
@@ -50,7 +50,7 @@ static int open_failed(int err, const char *name)
 			"the mode of %s does not let you read it", name);
 	default:
 		return shmchan__fail(err, "opening %s: %s", name,
-				     strerror(err));
+				     shmchan__errstr(err));
 	}
 }
 
@@ -71,7 +71,7 @@ static int open_capability(const char *name)
 		return err;
 	fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return shmchan__fail(errno, DEVICE ": %s", strerror(errno));
+		return shmchan__fail(errno, DEVICE ": %s", shmchan__errstr(errno));
 	err = ioctl(fd, SHMCHAN_IOC_OPEN, &arg) ? errno : 0;
 	close(fd);
 	return err ? open_failed(err, name) : arg.fd;

@@ -149,7 +149,7 @@ static int stat_file(int fd, struct shmchan_region_info *info, const char *name)
 	int err;
 
 	if (fstat(fd, &st))
-		return shmchan__fail(errno, "fstat: %s", strerror(errno));
+		return shmchan__fail(errno, "fstat: %s", shmchan__errstr(errno));
 	err = local_read_super(fd, &super, &at);
 	if (err)
 		return err;
@@ -180,7 +180,7 @@ int shmchan__local_stat(struct shmchan_region_info *info, const char *name)
 			"there is no %s: no %s (shmchan ls shows what there is)",
 			name, path);
 	if (fd < 0)
-		return shmchan__fail(errno, "%s: %s", path, strerror(errno));
+		return shmchan__fail(errno, "%s: %s", path, shmchan__errstr(errno));
 	err = stat_file(fd, info, name);
 	close(fd);
 	return err;
@@ -223,7 +223,8 @@ int shmchan_local_stale(int (*fn)(const char *path, void *arg), void *arg)
 		return 0;
 	if (!dir)
 		return shmchan__fail(errno, "%s: %s", local_dir(),
-				     strerror(errno));
+				     shmchan__errstr(errno));
+	/* The stream is ours alone.  NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	while (!ret && (e = readdir(dir)))
 		if (!strncmp(e->d_name, LOCAL_PREFIX, prefix) &&
 		    !shmchan__check_name(e->d_name + prefix) &&

@@ -72,8 +72,8 @@ enum shmchan_spsc_role {
 };
 
 /*
- * Where spin_ns is not given: spin so long before sleeping; but not at all if
- * this thread may run on one CPU only, as its peer may need that one.
+ * Where spin_ns is not given: spin so long before sleeping; but not at all on a
+ * machine with one CPU.  Peers that are bound to the same CPU want -1.
  */
 #define SHMCHAN_SPIN_DEFAULT_NS	10000
 

@@ -2,7 +2,10 @@
 
 /* Waiting: for words, until deadlines, through signals; and what is refused. */
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 
 #include "region_fixture.h"
 
@@ -252,6 +255,64 @@ TEST(many_doorbells)
 	}
 	shmchan_region_close(r3);
 	shmchan_region_close(r);
+}
+
+/* Old kernels, and the filters of containers: one system call says no. */
+static void forbid(long nr, int err)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K,
+			 SECCOMP_RET_ERRNO | (uint32_t)err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {
+		.len = sizeof(filter) / sizeof(filter[0]), .filter = filter,
+	};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		SKIP("no seccomp: %s", strerror(errno));
+}
+
+static void without_waitv(int err)
+{
+	struct shmchan_region *r = set_up();
+	struct shmchan_wait_elem e[2] = {
+		fix_elem(2, 0, 0), fix_elem(FIX_BELL_SHARED, 1, 0),
+	};
+	uint64_t start;
+	unsigned int i;
+	pid_t pid;
+
+	/* SYS_futex_waitv, which old headers do not name. */
+	forbid(449, err);
+	for (i = 0; i < 2; i++) {
+		pid = sleeper(r, 1, e, 2);
+		await_sleeper(r, 2);
+		start = now_ns();
+		shmchan_store_seq_cst(fix_word(r, i), 1);
+		CHECK_GE(shmchan_bell_notify(r, e[i].doorbell), 0);
+		CHECK_CHILD_OK(pid);
+		CHECK_LE(now_ns() - start, LATE_NS);
+		CHECK_EQ(*fix_word(r, 7), i + 1);
+		shmchan_store_seq_cst(fix_word(r, i), 0);
+	}
+	shmchan_region_close(r);
+}
+
+TEST(kernel_without_futex_waitv)
+{
+	LOCAL_ONLY("uses no futexes");
+	without_waitv(ENOSYS);
+}
+
+TEST(container_without_futex_waitv)
+{
+	LOCAL_ONLY("uses no futexes");
+	without_waitv(EPERM);
 }
 
 TEST(most_elements_most_doorbells)

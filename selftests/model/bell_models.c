@@ -38,6 +38,10 @@ static uint64_t *word(unsigned int i)
 #define FUTEX_QUEUED	word(13)
 #define FUTEX_SEQ	((uint32_t *)word(14))
 
+/* Notes: what a sleeper who learned of the death found; what was stored. */
+#define STORED		8
+#define DIED_UNSEEN	9
+
 static int variant(void)
 {
 	return explorer_model->arg;
@@ -90,6 +94,8 @@ static void sleep_for(unsigned int me)
 	while (!shmchan_load_acquire(word(0))) {
 		if (shmchan_slot_word(&region, 0) != live) {
 			explorer_cover("learns of the death");
+			explorer_note(me, shmchan_load_relaxed(word(0)));
+			explorer_note(DIED_UNSEEN, 1);
 			return;
 		}
 		kernel_wait(BELL, me, elem, variant() == NO_MEMBER_WAIT ?
@@ -113,6 +119,8 @@ static void producer(void)
 		shmchan_store_release(word(0), 1);
 	else
 		shmchan_store_seq_cst(word(0), 1);
+	shmchan_crash_fence();
+	explorer_note(STORED, 1);
 	if (!shmchan_bell_notify(&region, BELL))
 		explorer_cover("nobody waits");
 }
@@ -146,6 +154,9 @@ static void final_count(unsigned int stuck)
 	explorer_assert(!stuck, "threads sleep for ever (mask %#x)", stuck);
 	explorer_assert(!explorer_final(kernel_waiters(BELL), 4),
 			"the count of waiters stays up");
+	if (explorer_notes[STORED] && explorer_notes[DIED_UNSEEN])
+		explorer_assert(explorer_notes[0],
+				"who sees the death sees not all before it");
 }
 
 /* epoll: drain, arm, drain again if EAGAIN, sleep. */
