@@ -319,13 +319,14 @@ static void setup_hold(void)
 static void setup_wrap(void)
 {
 	setup_hold();
-	lane_big_records = 1;
+	record_lengths = LENGTHS_BIG;
 }
 
 /* Only the writer sleeps: for room, which a live reader holds. */
 static void setup_room(void)
 {
 	lane_setup(SHMCHAN_LANE_POLL, 1);
+	record_lengths = LENGTHS_BIG;
 	lane_writer_sleeps = 1;
 }
 
@@ -495,7 +496,8 @@ const struct explorer_model crash_models[] = {
 	  .final = survivor_final, .covers = survived },
 	{ .name = "crash-reader", .what = "a reader dies, the writer goes on",
 	  .thread = { sender, mortal_reader }, .will = { NULL, reader_will },
-	  .setup = setup_room, .arg = 7, .max_kills = 1, .final = room_final,
+	  .setup = setup_room, .arg = 6, .max_kills = 1, .final = room_final,
+	  .races = 1,
 	  .covers = roomy },
 	{ .name = "crash-resume", .what = "a reader dies, the next goes on",
 	  .thread = { sender_at_once, mortal_resumer, resumer },

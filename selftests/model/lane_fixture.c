@@ -6,7 +6,7 @@
 
 struct shmchan_lane lane;
 int lane_writer_sleeps;
-int lane_big_records;
+enum record_lengths record_lengths;
 
 void lane_setup(uint32_t flags, uint32_t nr_readers)
 {
@@ -19,7 +19,7 @@ void lane_setup(uint32_t flags, uint32_t nr_readers)
 	};
 
 	kernel_setup();
-	lane_big_records = 0;
+	record_lengths = LENGTHS_VARIED;
 	lane_writer_sleeps = !(flags & SHMCHAN_LANE_POLL);
 	if (shmchan_lane_attach(&lane, explorer_memory, EXPLORER_MEMORY, &geo,
 				kernel_slot_word(0), KERNEL_SLOTS))
@@ -36,23 +36,29 @@ size_t record_length(unsigned int i)
 {
 	static const size_t lengths[] = { 8, 0, 13, 24 };
 
-	if (lane_big_records)
-		return i ? 24 : 8;
+	if (record_lengths != LENGTHS_VARIED)
+		return i && record_lengths == LENGTHS_BIG ? 24 : 8;
 	return lengths[i % 4];
 }
 
+/* Each word looks like the header of a record of 8 bytes that nobody sent. */
 void record_fill(unsigned int i, uint8_t buf[24])
 {
 	unsigned int k;
 
-	for (k = 0; k < 24; k++)
-		buf[k] = (uint8_t)(0x11 * (i + 1) + k / 8);
+	for (k = 0; k < 3; k++) {
+		uint64_t word = shmchan_hdr(8, SHMCHAN_HDR_DATA,
+					    0x1000 + 16 * i + k);
+
+		memcpy(buf + 8 * k, &word, 8);
+	}
 }
 
 void record_check(const uint8_t *buf, size_t length, uint32_t meta)
 {
 	uint8_t want[24];
 
+	explorer_assert(meta < 0x1000, "bytes of payload taken for a record");
 	record_fill(meta, want);
 	explorer_assert(length == record_length(meta),
 			"record %u has %zu bytes", meta, length);

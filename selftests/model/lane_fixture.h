@@ -3,7 +3,7 @@
 #define MODEL_LANE_FIXTURE_H
 
 /*
- * A tiny lane for models: 128 bytes in eight eighths of 16, lines of 8 (see
+ * A tiny lane for models: 128 bytes in four "eighths" of 32, lines of 8 (see
  * model.mk), with the library's own code at both ends.
  *
  * Record i is known by its meta, i; its length and bytes follow from i.
@@ -37,10 +37,11 @@ void lane_setup(uint32_t flags, uint32_t nr_readers);
 uint64_t *lane_ring_word(unsigned int i);
 
 /*
- * Record i: its length, its bytes.  Lengths are 8, 0, 13, 24 and again; or,
- * with lane_big_records, 8 and then always 24, so that the ring is full soon.
+ * Record i: its length, its bytes.  Lengths are 8, 0, 13, 24 and again; or 8
+ * and then always 24, so that the ring is full soon; or always 8.
  */
-extern int lane_big_records;
+enum record_lengths { LENGTHS_VARIED, LENGTHS_BIG, LENGTHS_SMALL };
+extern enum record_lengths record_lengths;
 size_t record_length(unsigned int i);
 void record_fill(unsigned int i, uint8_t buf[24]);
 

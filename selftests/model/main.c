@@ -4,7 +4,7 @@
  * site weakened.  KTAP on stdout.
  *
  *	shmchan-model [litmus|models|mutants]...
- *	shmchan-model -m NAME [-w FUNC:KIND:NTH:ORDER]
+ *	shmchan-model -m NAME [-w FILE:LINE:ORDER]
  *
  * The second form runs one model, with a site weakened if asked to, and prints
  * the execution that breaks it.  MODEL_DEEP=1 in the environment explores more.

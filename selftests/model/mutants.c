@@ -142,56 +142,77 @@ static void weaken(const struct explorer_site *place, enum explorer_order to)
 			explorer_site_at(s)->as = to;
 }
 
-/* "FUNC:KIND:NTH:ORDER", for the command line. */
+/* "FILE:LINE:ORDER", for the command line. */
 int mutants_weaken(const char *spec)
 {
-	char func[64], kind[16], order[16];
-	int nth, i, o, seen = 0;
+	char file[64], order[16];
+	int line, o, seen = 0;
 	size_t s;
 
-	if (sscanf(spec, "%63[^:]:%15[^:]:%d:%15s", func, kind, &nth,
-		   order) != 4)
+	if (sscanf(spec, "%63[^:]:%d:%15s", file, &line, order) != 3)
 		return 0;
 	for (o = 0; o <= EXPLORER_SC; o++)
 		if (!strcmp(orders[o], order))
 			break;
-	/* Sites learn their function when they run: a run that is not ours. */
-	for (i = 0; i < nr_models; i++) {
-		struct explorer_result r;
+	for (s = 0; s < explorer_nr_sites(); s++) {
+		struct explorer_site *site = explorer_site_at(s);
 
-		for (s = 0; s < explorer_nr_sites(); s++)
-			explorer_site_at(s)->hits = 0;
-		explorer_run(models[i], &r, 0);
-		mutants_note_use(i);
-	}
-	number_places();
-	for (i = 0; i < nr_places; i++)
-		if (!strcmp(places[i].site->func, func) &&
-		    !strcmp(kinds[places[i].site->kind], kind) &&
-		    places[i].nth == nth) {
-			weaken(places[i].site, (enum explorer_order)o);
+		if (site->line == line &&
+		    !strcmp(base_name(site->file), file)) {
+			site->as = (enum explorer_order)o;
 			seen = 1;
 		}
-	return seen;
+	}
+	return seen && o <= EXPLORER_SC;
 }
 
 struct job {
-	const struct place *place;
+	const struct place *place;	/* NULL: a group of allowed sites */
 	enum explorer_order to;
+	int group;
 	pid_t pid;
 	int caught;		/* -1: not run */
 	char by[160];
 	int out;
 };
 
+static const struct place *find_place(const struct allowed *a)
+{
+	int i;
+
+	for (i = 0; i < nr_places; i++)
+		if (!strcmp(places[i].site->func, a->func) &&
+		    places[i].site->kind == a->kind &&
+		    places[i].nth == a->nth)
+			return &places[i];
+	return NULL;
+}
+
+/* Seed the bug; returns the models that run it. */
+static uint64_t seed(const struct job *job)
+{
+	const struct allowed *a;
+	uint64_t by = 0;
+
+	if (job->place) {
+		weaken(job->place->site, job->to);
+		return job->place->by;
+	}
+	for (a = allowed_sites; a->func; a++)
+		if (a->group == job->group && find_place(a)) {
+			weaken(find_place(a)->site, a->to);
+			by |= find_place(a)->by;
+		}
+	return by;
+}
+
 /* In a child: exit status 0 caught, 1 not. */
 static void try_mutant(const struct job *job, const double *cost, int out)
 {
 	struct explorer_result r;
-	uint64_t left = job->place->by;
+	uint64_t left = seed(job);
 
 	alarm(PATIENCE);
-	weaken(job->place->site, job->to);
 	while (left) {
 		int i, best = -1;
 
@@ -305,6 +326,52 @@ static void run_jobs(struct job *jobs, int n, const double *cost)
 	}
 }
 
+/* Sites that cover for each other must not all be weak. */
+static void test_groups(const double *cost)
+{
+	struct job job = { .place = NULL };
+	const struct allowed *a;
+
+	for (a = allowed_sites; a->func; a++) {
+		if (!find_place(a))
+			test_result(0, "mutant: %s:%s:%d, listed, exists",
+				    a->func, kinds[a->kind], a->nth);
+		if (a->group <= job.group)
+			continue;
+		job.group = a->group;
+		run_jobs(&job, 1, cost);
+		printf("# %s\n", job.by);
+		test_result(job.caught, "mutant: group %d, all of it: is caught",
+			    job.group);
+	}
+}
+
+/* Is every ordered access of the lane run by some model? */
+static void test_reach(void)
+{
+	int missed = 0, i;
+	size_t s;
+
+	for (s = 0; s < explorer_nr_sites(); s++) {
+		const struct explorer_site *site = explorer_site_at(s);
+
+		if (strstr(site->file, "selftests/"))
+			continue;
+		for (i = 0; i < nr_places; i++)
+			if (same_place(places[i].site, site))
+				break;
+		if (i < nr_places)
+			continue;
+		printf("# no model runs %s:%d (%s %s)\n",
+		       base_name(site->file), site->line, orders[site->order],
+		       kinds[site->kind]);
+		if (site->order > EXPLORER_RLX &&
+		    !strncmp(base_name(site->file), "lane", 4))
+			missed++;
+	}
+	test_result(!missed, "mutant: all ordered accesses of lanes are run");
+}
+
 void test_mutants(const double *cost)
 {
 	static struct job jobs[MAX_SITES];
@@ -339,6 +406,8 @@ void test_mutants(const double *cost)
 		}
 		n = m;
 	}
+	test_groups(cost);
+	test_reach();
 	printf("# %d places, %d mutants: %d caught, %d harmless as listed\n",
 	       nr_places, mutants, caught, allowed);
 }

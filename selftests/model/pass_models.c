@@ -16,24 +16,30 @@
 static void setup_overwrite(void)
 {
 	lane_setup(SHMCHAN_LANE_OVERWRITE | SHMCHAN_LANE_POLL, 1);
-	lane_big_records = 1;
+	record_lengths = LENGTHS_BIG;
 }
 
 static void setup_evict(void)
 {
 	lane_setup(SHMCHAN_LANE_EVICT | SHMCHAN_LANE_POLL, 1);
-	lane_big_records = 1;
+	record_lengths = LENGTHS_BIG;
 }
 
 static void setup_block(void)
 {
 	lane_setup(SHMCHAN_LANE_POLL, 1);
-	lane_big_records = 1;
+	record_lengths = LENGTHS_BIG;
 }
 
 static void setup_small(void)
 {
 	lane_setup(SHMCHAN_LANE_POLL, 1);
+}
+
+static void setup_fast(void)
+{
+	setup_overwrite();
+	record_lengths = LENGTHS_SMALL;
 }
 
 static uint64_t records(void)
@@ -75,6 +81,7 @@ static void evicter(void)
 		explorer_assert(ret >= 0, "send says %d", ret);
 		s.next++;
 	}
+	explorer_cover("the writer sends all");
 }
 
 /* Reads a few, from wherever it got in. */
@@ -133,6 +140,21 @@ static void some_reader(void)
 	read_some(&s, 2);
 }
 
+/* Reads what is there, and leaves: it holds the writer no more. */
+static void leaver(void)
+{
+	struct reading s = { .next = 0 };
+	int err = shmchan_lane_reader_join(&s.r, &lane, 0, 1,
+					   SHMCHAN_FROM_OLDEST, NULL, NULL,
+					   NULL);
+
+	if (err == -EAGAIN)
+		explorer_cut();
+	read_some(&s, 1);
+	shmchan_lane_leave(&s.r);
+	explorer_note(0, 1);
+}
+
 static void late_reader(void)
 {
 	struct reading s = { .next = 0 };
@@ -182,6 +204,10 @@ static const char *const evicted[] = {
 static const char *const held[] = {
 	"a reader holds the writer", "two in a row", "got in late", NULL,
 };
+static const char *const fast[] = { "two in a row", NULL };
+static const char *const left[] = {
+	"a reader holds the writer", "the writer sends all", NULL,
+};
 static const char *const late[] = {
 	"nothing there", "got in late", NULL,
 };
@@ -202,6 +228,12 @@ const struct explorer_model pass_models[] = {
 	{ .name = "join-block", .what = "who joins is held for, or moves on",
 	  .thread = { evicter, some_reader }, .setup = setup_block,
 	  .arg = 6, .covers = held },
+	{ .name = "join-leave", .what = "who leaves is done with the bytes",
+	  .thread = { evicter, leaver }, .setup = setup_block,
+	  .arg = 5, .races = 1, .covers = left },
+	{ .name = "pass-fast", .what = "records without a slow path between",
+	  .thread = { overwriter, some_reader }, .setup = setup_fast,
+	  .arg = 3, .covers = fast },
 	{ .name = "join-now", .what = "who joins at the end gets what follows",
 	  .thread = { evicter, late_reader }, .setup = setup_small,
 	  .arg = 6, .covers = late },

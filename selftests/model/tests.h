@@ -40,6 +40,7 @@ struct allowed {
 	int nth;			/* of this kind in the function, from 1 */
 	enum explorer_order to;		/* this weak is allowed, or stronger */
 	const char *reason;
+	int group;		/* if not 0: all of it weakened fails */
 };
 
 extern const struct allowed allowed_sites[];
