@@ -27,7 +27,7 @@ enum variant {
 
 static uint64_t *word(unsigned int i)
 {
-	return (uint64_t *)(explorer_memory + 64 * i);
+	return (uint64_t *)(explorer_memory + 64UL * i);
 }
 
 #define ARM_LOCK	word(8)

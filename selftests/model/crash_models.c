@@ -158,6 +158,16 @@ static void mortal_wrapper(void)
 	say_end(&s);
 }
 
+/* Sends the record for which the limit has to be raised, mid-eighth. */
+static void mortal_raiser(void)
+{
+	struct writing s = { .next = 0 };
+
+	prologue(&s, 6);
+	explorer_settle(&s);
+	send_one(&s, 6);
+}
+
 /* Reservations committed short and aborted. */
 static void mortal_trimmer(void)
 {
@@ -322,6 +332,12 @@ static void setup_wrap(void)
 	record_lengths = LENGTHS_BIG;
 }
 
+static void setup_raise(void)
+{
+	setup_hold();
+	record_lengths = LENGTHS_RAISE;
+}
+
 /* Only the writer sleeps: for room, which a live reader holds. */
 static void setup_room(void)
 {
@@ -376,6 +392,90 @@ static void mortal_reader(void)
 	}
 	/* Holds the writer for ever, were it not for its death. */
 	explorer_await(joined_word(), EXPLORER_RLX, 2);
+}
+
+/* Joins and leaves, while the writer may sleep for room. */
+static void leaving_reader(void)
+{
+	struct reading s = { .next = 0 };
+
+	reader_join(&s.r, 0, 1, SHMCHAN_FROM_OLDEST);
+	shmchan_store_release(joined_word(), 1);
+	shmchan_lane_leave(&s.r);
+}
+
+/* A header that no writer writes. */
+static uint64_t nonsense(void)
+{
+	return shmchan_hdr(4096, SHMCHAN_HDR_DATA, 0);
+}
+
+/* What the dead left in front of its heir. */
+static void setup_nonsense(void)
+{
+	setup_hold();
+	*kernel_slot_word(WRITER_SLOT) = died(1);
+	*lane_ring_word(0) = shmchan_hdr(8, SHMCHAN_HDR_DATA, 0);
+	*lane_ring_word(2) = nonsense();
+}
+
+/* Is told of the nonsense, and goes on behind it. */
+static void jumper(void)
+{
+	struct reading s = { .next = 16 };
+	uint8_t buf[24];
+	size_t length;
+	uint32_t meta;
+	int err, bad = 0;
+
+	reader_join(&s.r, 0, 1, SHMCHAN_FROM_CURSOR);
+	err = reader_recv(&s, buf, &length, &meta);
+	explorer_assert(!err && !meta, "the record before it: %d", err);
+	for (;;) {
+		uint64_t pos = s.r.pos, seen;
+
+		explorer_settle(&s);
+		err = shmchan_lane_recv(&s.r, buf, 24, &length, &meta);
+		if (err == -EOWNERDEAD)
+			continue;
+		if (err != -EBADMSG && err != -EAGAIN)
+			break;
+		bad |= err == -EBADMSG;
+		if (pos != s.r.pos)
+			continue;
+		seen = shmchan_load_relaxed(lane_ring_word(
+				(unsigned int)(pos / 8)));
+		if (err == -EAGAIN && shmchan_hdr_committed(seen)) {
+			/* At the jump: until there is somewhere to go. */
+			if (shmchan_hdr_kind(seen) == SHMCHAN_HDR_CTRL)
+				explorer_await(joined_word(), EXPLORER_ACQ, 1);
+			continue;
+		}
+		if (err == -EAGAIN || seen == nonsense())
+			explorer_await_not(lane_ring_word(
+					(unsigned int)(pos / 8)),
+					EXPLORER_RLX, seen);
+	}
+	explorer_assert(bad, "no word about the nonsense");
+	explorer_assert(!err && meta == 16, "behind the jump: %d", err);
+	record_check(buf, length, meta);
+	explorer_note(RECEIVED, 1);
+}
+
+static void jump_heir(void)
+{
+	struct writing s = { .next = 16 };
+
+	shmchan_store_release(kernel_slot_word(WRITER_SLOT), live(2));
+	writer_attach(&s.w, 2);
+	shmchan_store_release(joined_word(), 1);
+	writer_send_all(&s, 17);
+}
+
+static void jump_final(unsigned int stuck)
+{
+	explorer_assert(!stuck && explorer_notes[RECEIVED],
+			"threads sleep for ever (mask %#x)", stuck);
 }
 
 static void room_final(unsigned int stuck)
@@ -465,6 +565,9 @@ static const char *const survived[] = {
 static const char *const roomy[] = {
 	"the writer waits for room", "the writer goes on", NULL,
 };
+static const char *const left[] = {
+	"the writer waits for room", "slept and was woken", NULL,
+};
 static const char *const resumed[] = {
 	"goes on exactly", "a record comes again", NULL,
 };
@@ -490,6 +593,10 @@ const struct explorer_model crash_models[] = {
 	  .thread = { mortal_wrapper, survivor, heir },
 	  .will = { writer_will }, .setup = setup_wrap,
 	  .max_kills = 1, .final = survivor_final, .covers = survived },
+	{ .name = "crash-raise", .what = "the same, as the limit is raised",
+	  .thread = { mortal_raiser, survivor, heir },
+	  .will = { writer_will }, .setup = setup_raise,
+	  .max_kills = 1, .final = survivor_final, .covers = survived },
 	{ .name = "crash-trim", .what = "the same, with cut and aborted ones",
 	  .thread = { mortal_trimmer, survivor, heir },
 	  .will = { writer_will }, .setup = setup_hold, .max_kills = 1,
@@ -499,6 +606,12 @@ const struct explorer_model crash_models[] = {
 	  .setup = setup_room, .arg = 6, .max_kills = 1, .final = room_final,
 	  .races = 1,
 	  .covers = roomy },
+	{ .name = "leave-room", .what = "a reader leaves, the writer goes on",
+	  .thread = { sender, leaving_reader }, .setup = setup_room,
+	  .arg = 6, .covers = left },
+	{ .name = "crash-jump", .what = "nonsense of the dead is jumped over",
+	  .thread = { jump_heir, jumper }, .setup = setup_nonsense,
+	  .final = jump_final },
 	{ .name = "crash-resume", .what = "a reader dies, the next goes on",
 	  .thread = { sender_at_once, mortal_resumer, resumer },
 	  .will = { NULL, reader_will }, .setup = setup_hold, .arg = 4,

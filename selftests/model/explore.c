@@ -170,7 +170,7 @@ static void store_alts(int tid, struct alt *alts, int *n)
 
 static int skipped(const struct thread *th, int loc)
 {
-	return th->skipped[loc / 64] >> (loc % 64) & 1;
+	return (th->skipped[loc / 64] & 1ULL << (loc % 64)) != 0;
 }
 
 /* Must a thread that has left a store out die here?  See explorer.h. */
@@ -487,6 +487,13 @@ static void apply(const struct alt *alt)
 		snprintf(explore_result->why, sizeof(explore_result->why),
 			 "data race at %s:%d (%s)", op->site->file,
 			 op->site->line, op->site->func);
+		explore_verdict = FAILED;
+		return;
+	}
+	if (res == MM_LIMIT) {
+		snprintf(explore_result->why, sizeof(explore_result->why),
+			 "more than %d seq_cst events: a loop without end?",
+			 MM_SC);
 		explore_verdict = FAILED;
 		return;
 	}

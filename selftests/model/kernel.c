@@ -7,7 +7,7 @@
 #include "kernel.h"
 
 #define BELLS		2
-#define ELEMS		2
+#define ELEMS		3
 
 #define NOTE_INSIDE	30
 
@@ -16,7 +16,7 @@ enum kernel_flaw kernel_flaw;
 /* Private words: one line each. */
 static uint64_t *private_word(unsigned int i)
 {
-	return (uint64_t *)(explorer_memory + KERNEL_STATUS + 8192 + 64 * i);
+	return (uint64_t *)(explorer_memory + KERNEL_STATUS + 8192 + 64UL * i);
 }
 
 static uint64_t *lock_of(uint32_t bell)
@@ -54,7 +54,7 @@ uint64_t kernel_slot_value(uint32_t generation, uint32_t state)
 uint64_t *kernel_slot_word(uint32_t slot)
 {
 	return (uint64_t *)(explorer_memory + KERNEL_STATUS +
-			    SHMCHAN_STATUS_SLOTS_OFFSET + 8 * slot);
+			    SHMCHAN_STATUS_SLOTS_OFFSET + 8UL * slot);
 }
 
 uint32_t *kernel_waiters(uint32_t bell)

@@ -50,7 +50,7 @@ uint32_t *kernel_waiters(uint32_t bell);
 uint64_t kernel_slot_value(uint32_t generation, uint32_t state);
 
 /*
- * WAIT on a bell, 1 or 2, as sleeper me of it; at most two elements.  Note
+ * WAIT on a bell, 1 or 2, as sleeper me of it; at most three elements.  Note
  * 30 + me says that it is inside, for kernel_wait_killed().
  */
 void kernel_wait(uint32_t bell, unsigned int me,

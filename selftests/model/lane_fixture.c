@@ -5,13 +5,14 @@
 #include "lane_fixture.h"
 
 struct shmchan_lane lane;
+uint64_t lane_capacity = CAPACITY;
 int lane_writer_sleeps;
 enum record_lengths record_lengths;
 
 void lane_setup(uint32_t flags, uint32_t nr_readers)
 {
 	struct shmchan_lane_geometry geo = {
-		.ring_offset = RING_OFFSET, .capacity = CAPACITY,
+		.ring_offset = RING_OFFSET, .capacity = lane_capacity,
 		.control_offset = CONTROL_OFFSET,
 		.cursors_offset = CURSORS_OFFSET, .cursor_stride = 64,
 		.nr_readers = nr_readers, .writer_slot = WRITER_SLOT,
@@ -35,7 +36,10 @@ uint64_t *lane_ring_word(unsigned int i)
 size_t record_length(unsigned int i)
 {
 	static const size_t lengths[] = { 8, 0, 13, 24 };
+	static const size_t raise[] = { 0, 24, 0, 8, 0, 0, 24 };
 
+	if (record_lengths == LENGTHS_RAISE)
+		return raise[i % 7];
 	if (record_lengths != LENGTHS_VARIED)
 		return i && record_lengths == LENGTHS_BIG ? 24 : 8;
 	return lengths[i % 4];
@@ -50,7 +54,7 @@ void record_fill(unsigned int i, uint8_t buf[24])
 		uint64_t word = shmchan_hdr(8, SHMCHAN_HDR_DATA,
 					    0x1000 + 16 * i + k);
 
-		memcpy(buf + 8 * k, &word, 8);
+		memcpy(buf + 8UL * k, &word, 8);
 	}
 }
 
@@ -96,16 +100,19 @@ void reader_join(struct shmchan_lane_reader *r, uint32_t index,
 void writer_wait_room(struct shmchan_lane_writer *w, uint64_t pos)
 {
 	struct shmchan_lane_cursor *cursor = shmchan_lane_cursor(&lane, 0);
-	struct kernel_elem elem[2] = {
+	struct kernel_elem elem[3] = {
 		{ &cursor->pos, pos },
 		{ kernel_slot_word(READER_SLOT(0)),
 		  kernel_slot_value(1, SHMCHAN_SLOT_LIVE) },
+		{ &cursor->generation, 1 },
 	};
+	/* In HOLD lanes nobody leaves. */
+	unsigned int n = lane.flags & SHMCHAN_LANE_HOLD ? 2 : 3;
 
 	explorer_cover("the writer waits for room");
 	(void)w;
 	if (lane_writer_sleeps)
-		kernel_wait(ROOM_BELL, 0, elem, 2);
+		kernel_wait(ROOM_BELL, 0, elem, n);
 	else
 		explorer_await_either(&cursor->pos, pos, elem[1].word,
 				      elem[1].believed);
@@ -139,8 +146,7 @@ void writer_send_all(struct writing *s, uint64_t end)
 	explorer_settle(s);
 }
 
-/* Nothing to read: sleep until the next header, or the writer's slot, moves. */
-static void reader_wait(struct shmchan_lane_reader *r)
+void reader_wait(struct shmchan_lane_reader *r)
 {
 	uint64_t *word = shmchan_lane__from(r, r->pos);
 	uint64_t slot = shmchan_load_relaxed(r->writer_word);

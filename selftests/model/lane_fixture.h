@@ -28,6 +28,9 @@
 
 extern struct shmchan_lane lane;
 
+/* For lane_setup(): CAPACITY, unless a model sets it for itself. */
+extern uint64_t lane_capacity;
+
 /* In POLL lanes: the writer sleeps in the kernel all the same. */
 extern int lane_writer_sleeps;
 
@@ -38,9 +41,13 @@ uint64_t *lane_ring_word(unsigned int i);
 
 /*
  * Record i: its length, its bytes.  Lengths are 8, 0, 13, 24 and again; or 8
- * and then always 24, so that the ring is full soon; or always 8.
+ * and then always 24, so that the ring is full soon; or always 8; or such that
+ * before record 6 the limit is raised while the reader's cursor, at record 5,
+ * is beyond the newest checkpoint, at record 4.
  */
-enum record_lengths { LENGTHS_VARIED, LENGTHS_BIG, LENGTHS_SMALL };
+enum record_lengths {
+	LENGTHS_VARIED, LENGTHS_BIG, LENGTHS_SMALL, LENGTHS_RAISE,
+};
 extern enum record_lengths record_lengths;
 size_t record_length(unsigned int i);
 void record_fill(unsigned int i, uint8_t buf[24]);
@@ -67,6 +74,9 @@ void reader_join(struct shmchan_lane_reader *r, uint32_t index,
 /* Sends until next is end; sleeps for room, which reader 0 makes. */
 void writer_send_all(struct writing *s, uint64_t end);
 void writer_wait_room(struct shmchan_lane_writer *w, uint64_t pos);
+
+/* Nothing to read: sleep until the next header, or the writer's slot, moves. */
+void reader_wait(struct shmchan_lane_reader *r);
 
 /* Blocking recv; returns what recv did, never EAGAIN. */
 int reader_recv(struct reading *s, uint8_t buf[24], size_t *length,

@@ -19,6 +19,20 @@ static void setup_poll(void)
 	lane_setup(SHMCHAN_LANE_HOLD | SHMCHAN_LANE_POLL, 1);
 }
 
+static void setup_small(void)
+{
+	setup_poll();
+	record_lengths = LENGTHS_SMALL;
+}
+
+/* Room for several runs in an eighth. */
+static void setup_wide(void)
+{
+	lane_capacity = 2ULL * CAPACITY;
+	setup_poll();
+	lane_capacity = CAPACITY;
+}
+
 /* Only the writer ever sleeps in the kernel. */
 static void setup_room(void)
 {
@@ -184,6 +198,55 @@ static void run_reader(void)
 			(unsigned long long)s.next);
 }
 
+/* Several payloads at once, whichever way they were sent. */
+static void batch_reader(void)
+{
+	struct reading s = { .next = 0 };
+	uint64_t values[3];
+	uint32_t meta;
+	int n, i;
+
+	reader_join(&s.r, 0, 1, SHMCHAN_FROM_CURSOR);
+	for (;;) {
+		explorer_settle(&s);
+		n = shmchan_lane_recv_n(&s.r, values, 8, 3, &meta);
+		if (n == -EAGAIN) {
+			explorer_settle(&s);
+			reader_wait(&s.r);
+			continue;
+		}
+		if (n < 0)
+			break;
+		explorer_assert(meta == 7, "meta %u", meta);
+		for (i = 0; i < n; i++)
+			explorer_assert(values[i] == 0x100 + s.next + i,
+					"payload %#llx at %llu",
+					(unsigned long long)values[i],
+					(unsigned long long)s.next + i);
+		if (n == 3)
+			explorer_cover("three at once");
+		s.next += (uint64_t)n;
+	}
+	explorer_assert(n == -EPIPE &&
+			s.next >= (uint64_t)explorer_model->arg,
+			"ends with %d after %llu", n,
+			(unsigned long long)s.next);
+}
+
+/* The end of the stream, with a reservation open over old records. */
+static void closer(void)
+{
+	struct writing s = { .next = 0 };
+	struct shmchan_reservation a;
+	int err;
+
+	writer_attach(&s.w, 1);
+	writer_send_all(&s, records());
+	explorer_assert(!shmchan_lane_reserve(&s.w, 8, &a), "no room for a");
+	err = shmchan_lane_close(&s.w);
+	explorer_assert(err >= 0, "close says %d", err);
+}
+
 /* A burst: commits with MORE, and one look for sleepers at the end. */
 static void burst_writer(void)
 {
@@ -231,6 +294,7 @@ static const char *const room[] = {
 static const char *const full[] = {
 	"the writer waits for room", "the reader finds nothing", NULL,
 };
+static const char *const batches[] = { "three at once", NULL };
 static const char *const reserved[] = {
 	"the reader finds nothing", "shortened", "full", NULL,
 };
@@ -263,6 +327,12 @@ const struct explorer_model lane_models[] = {
 	  .final = reserver_final, .covers = reserved },
 	{ .name = "lane-runs", .what = "runs, over the end of the ring",
 	  .thread = { run_writer, run_reader }, .setup = setup_poll, .arg = 10,
+	  .covers = full },
+	{ .name = "lane-batch", .what = "runs, read several at once",
+	  .thread = { run_writer, batch_reader }, .setup = setup_wide,
+	  .arg = 6, .covers = batches },
+	{ .name = "lane-close", .what = "an end with a reservation open",
+	  .thread = { closer, reader }, .setup = setup_small, .arg = 9,
 	  .covers = full },
 	{ .name = NULL },
 };

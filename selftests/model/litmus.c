@@ -152,7 +152,7 @@ void outcomes_sort(struct outcomes *out)
 
 static uint64_t *word(int loc)
 {
-	return (uint64_t *)(explorer_memory + 64 * loc);
+	return (uint64_t *)(explorer_memory + 64 * (size_t)loc);
 }
 
 static void run(int t)

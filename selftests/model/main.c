@@ -4,9 +4,10 @@
  * site weakened.  KTAP on stdout.
  *
  *	shmchan-model [litmus|models|mutants]...
+ *	shmchan-model first-failure
  *	shmchan-model -m NAME [-w FILE:LINE:ORDER]
  *
- * The second form runs one model, with a site weakened if asked to, and prints
+ * The last form runs one model, with a site weakened if asked to, and prints
  * the execution that breaks it.  MODEL_DEEP=1 in the environment explores more.
  */
 #include <stdarg.h>
@@ -112,6 +113,24 @@ static int run_one(const char *name, const char *weaken)
 	return run_model(models[i], &r, 1) ? 0 : 1;
 }
 
+/* Status 1 and a word why if a model fails: for seeds. */
+static int first_failure(void)
+{
+	struct explorer_result r;
+	int i;
+
+	for (i = 0; i < nr_models; i++) {
+		if (models[i]->finds)
+			continue;
+		explorer_run(models[i], &r, 0);
+		if (r.failed) {
+			printf("# %s: %s\n", models[i]->name, r.why);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 static int asked(int argc, char **argv, const char *what)
 {
 	int i;
@@ -127,13 +146,16 @@ int main(int argc, char **argv)
 	static double cost[MAX_MODELS];
 	const char *deep = getenv("MODEL_DEEP");
 
-	explorer_deep = deep && *deep && strcmp(deep, "0");
+	explorer_deep = deep && *deep && strcmp(deep, "0") != 0;
 	add_models(bell_models);
 	add_models(lane_models);
 	add_models(crash_models);
 	add_models(pass_models);
 	if (argc >= 3 && !strcmp(argv[1], "-m"))
 		return run_one(argv[2], argc == 5 ? argv[4] : NULL);
+
+	if (argc == 2 && !strcmp(argv[1], "first-failure"))
+		return first_failure();
 
 	printf("KTAP version 1\n");
 	if (asked(argc, argv, "litmus"))

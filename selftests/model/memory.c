@@ -286,7 +286,7 @@ enum mm_result mm_fence(int tid, enum explorer_order order,
 	e = new_event(tid, site, EXPLORER_FENCE, order);
 	MM_SET(th->cur.hb.at[tid], th->nr_events);
 	if (releases(order))
-		mm_set(&th->rel, sizeof(th->rel),
+		mm_set(&th->rel, sizeof(uintptr_t),
 		       (uintptr_t)snapshot(&th->cur));
 	return order == EXPLORER_SC ? psc_fence(tid, e) : MM_OK;
 }

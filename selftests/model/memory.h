@@ -102,6 +102,7 @@ enum mm_result {
 	MM_OK,
 	MM_INCONSISTENT,	/* no such execution */
 	MM_RACE,		/* a plain access races */
+	MM_LIMIT,		/* more seq_cst events than fit */
 };
 
 /* Forget everything: a new exploration. */

@@ -55,7 +55,8 @@ static int new_sc(int tid, struct mm_event *e, const struct mm_view *view)
 {
 	int s = mm.nr_sc;
 
-	MM_CHECK(s < MM_SC, "too many seq_cst events");
+	if (s == MM_SC)
+		return -1;
 	MM_SET(mm.nr_sc, s + 1);
 	if (view)
 		MM_SET(mm.nr_sc_fences, mm.nr_sc_fences + 1);
@@ -215,6 +216,8 @@ enum mm_result psc_access(int tid, struct mm_event *e,
 
 	if (e->order == EXPLORER_SC) {
 		s = new_sc(tid, e, NULL);
+		if (s < 0)
+			return MM_LIMIT;
 		if (!hb_into_access(s, tid, e, before))
 			return MM_INCONSISTENT;
 		if (e->wmsg >= 0 && !mo_into_write(s, e))
@@ -248,6 +251,9 @@ enum mm_result psc_fence(int tid, struct mm_event *e)
 	const struct mm_view *v = mm.thread[tid].rel;
 	int f = new_sc(tid, e, v);
 	int s;
+
+	if (f < 0)
+		return MM_LIMIT;
 
 	for (s = 0; s < f; s++) {
 		const struct mm_event *a = sc_event(s);

@@ -238,7 +238,7 @@ static void check_row(const struct row *row)
 		     row->allowed && strchr(row->allowed, ':') != NULL);
 	litmus_explore(&l, &explored);
 	join(got, sizeof(got), &explored);
-	if (row->allowed && strcmp(got, row->allowed)) {
+	if (row->allowed && strcmp(got, row->allowed) != 0) {
 		printf("# explored: %s\n# expected: %s\n", got, row->allowed);
 		test_result(0, "litmus: %s", row->name);
 		return;
@@ -246,7 +246,7 @@ static void check_row(const struct row *row)
 	if (!has_cas(row->program)) {
 		litmus_axioms(&l, &literal);
 		join(want, sizeof(want), &literal);
-		if (strcmp(got, want)) {
+		if (strcmp(got, want) != 0) {
 			printf("# explored: %s\n# axioms:   %s\n", got, want);
 			test_result(0, "litmus: %s", row->name);
 			return;
@@ -342,7 +342,7 @@ static void check_random(int programs)
 		join(got, sizeof(got), &explored);
 		join(want, sizeof(want), &literal);
 		outcomes += (unsigned long)literal.nr;
-		if (strcmp(got, want)) {
+		if (strcmp(got, want) != 0) {
 			printf("# %s\n# explored: %s\n# axioms:   %s\n", text,
 			       got, want);
 			break;

@@ -22,9 +22,10 @@ static struct explorer_site end_site = {
 static struct explorer_site *const end_listed
 	__attribute__((section("explorer_sites"), used)) = &end_site;
 
-/* By the linker. */
+/* By the linker, which gives them these names. NOLINTBEGIN */
 extern struct explorer_site *const __start_explorer_sites[];
 extern struct explorer_site *const __stop_explorer_sites[];
+/* NOLINTEND */
 
 static struct thread *self;	/* NULL: no thread runs */
 static jmp_buf final_out;
