@@ -4,12 +4,22 @@
 
 /* All that differs between the kernels we build on: 6.1, 6.12 and 7.2. */
 
+#include <linux/eventfd.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/nsproxy.h>
 #include <linux/pagemap.h>
 #include <linux/time_namespace.h>
 #include <linux/version.h>
+
+/* Debian's kernels zero what is on the stack; not what is written at once. */
+#if __has_attribute(__uninitialized__)
+#define shmchan_uninitialized	__attribute__((__uninitialized__))
+#else
+#define shmchan_uninitialized
+#endif
 
 /* VMA flags are written through helpers, under a lock, since 6.3. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -32,6 +42,16 @@ static inline void shmchan_vm_flags_mod(struct vm_area_struct *vma,
 #define shmchan_idmap	mnt_idmap
 #endif
 
+/*
+ * mremap() looks once whether there is a page table to be moved, and later, under
+ * the lock, believes it.  What unmap_mapping_range() takes meanwhile it installs as
+ * one all the same, and the page at physical address 0 is used as that.  Mended in
+ * 6.12, and in stable series that are not told apart here.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#define SHMCHAN_MREMAP_RACES
+#endif
+
 /* Compaction skips such a mapping early; older kernels fail later. */
 static inline void shmchan_mapping_set_inaccessible(struct address_space *m)
 {
@@ -39,6 +59,182 @@ static inline void shmchan_mapping_set_inaccessible(struct address_space *m)
 	mapping_set_inaccessible(m);
 #endif
 }
+
+/* The largest order of the buddy allocator; it was exclusive before 6.4. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define SHMCHAN_MAX_ORDER	(MAX_ORDER - 1)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define SHMCHAN_MAX_ORDER	MAX_ORDER
+#else
+#define SHMCHAN_MAX_ORDER	MAX_PAGE_ORDER
+#endif
+
+/* Single pages; without CONFIG_CONTIG_ALLOC no place can be had. */
+static inline int shmchan_alloc_contig(unsigned long pfn, unsigned long end)
+{
+#ifdef CONFIG_CONTIG_ALLOC
+	return alloc_contig_range(pfn, end, MIGRATE_MOVABLE,
+				  GFP_KERNEL | __GFP_NOWARN);
+#else
+	return -EBUSY;
+#endif
+}
+
+/*
+ * Blocks of 2 MiB that are taken whole and given back whole need not turn their
+ * page block into one for kernel memory.  With CMA what is movable may come
+ * from there, where nothing may stay.
+ */
+#ifdef CONFIG_CMA
+#define SHMCHAN_GFP_BLOCK	0
+#else
+#define SHMCHAN_GFP_BLOCK	__GFP_MOVABLE
+#endif
+
+/* The lowest zone there is: DMA32 on machines of 4 GiB has a policy itself. */
+#ifdef CONFIG_ZONE_DMA
+#define SHMCHAN_GFP_LOWEST	__GFP_DMA
+#else
+#define SHMCHAN_GFP_LOWEST	__GFP_DMA32
+#endif
+
+/* Is a page in a zone whose memory may be kept?  And how to ask for that one. */
+static inline bool shmchan_zone_fits(const struct page *page)
+{
+#ifdef CONFIG_ZONE_DMA32
+	if (page_zonenum(page) == ZONE_DMA32)
+		return true;
+#endif
+	return page_zonenum(page) == ZONE_NORMAL;
+}
+
+static inline gfp_t shmchan_zone_gfp(const struct page *page)
+{
+#ifdef CONFIG_ZONE_DMA32
+	if (page_zonenum(page) == ZONE_DMA32)
+		return __GFP_DMA32;
+#endif
+	return 0;
+}
+
+/* A name space of symbols is a string since 6.13. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define SHMCHAN_IMPORT_DMA_BUF	MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define SHMCHAN_IMPORT_DMA_BUF	MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+/* It adds 1 and nothing else since 6.8. */
+static inline void shmchan_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx, 1);
+#else
+	eventfd_signal(ctx);
+#endif
+}
+
+static inline void
+shmchan_hrtimer_setup(struct hrtimer *timer,
+		      enum hrtimer_restart (*fn)(struct hrtimer *timer),
+		      clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+#else
+	hrtimer_setup(timer, fn, clock, mode);
+#endif
+}
+
+/*
+ * Requests of io_uring that a file does itself.  io_uring cancels those that
+ * wait since 6.7, and does what is to be done in the task under its lock on
+ * all kernels that we let wait.
+ */
+#ifdef CONFIG_IO_URING
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#include <linux/io_uring.h>
+#else
+#include <linux/io_uring/cmd.h>
+#endif
+
+static inline const void *shmchan_uring_arg(const struct io_uring_cmd *cmd)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return cmd->cmd;
+#else
+	return cmd->sqe->cmd;
+#endif
+}
+
+static inline void shmchan_uring_done(struct io_uring_cmd *cmd, int ret,
+				      unsigned int issue_flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	io_uring_cmd_done(cmd, ret, 0, issue_flags);
+#else
+	io_uring_cmd_done(cmd, ret, issue_flags);
+#endif
+}
+
+/* What a request that has been done returns. */
+static inline int shmchan_uring_return(struct io_uring_cmd *cmd, int ret,
+				       unsigned int issue_flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	/* All but 0 would be an error to what is linked behind it. */
+	if (ret > 0) {
+		shmchan_uring_done(cmd, ret, issue_flags);
+		return -EIOCBQUEUED;
+	}
+#endif
+	return ret;
+}
+
+/*
+ * Who rings does not pay for who sleeps on the eventfd of a ring, or polls it:
+ * they may be very many.  Kernels that cannot leave that to a later time get no
+ * WAIT.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) && \
+	defined(SHMCHAN_HAVE_TWQ_IN_WAKE)
+#define SHMCHAN_URING_WAIT
+#define SHMCHAN_TWQ_FLAGS	(IOU_F_TWQ_LAZY_WAKE | IOU_F_TWQ_IN_WAKE)
+
+/* Are requests of this ring completed by their submitter and nobody else? */
+static inline bool shmchan_uring_deferred(struct io_uring_cmd *cmd)
+{
+	return cmd_to_io_kiocb(cmd)->ctx->flags & IORING_SETUP_DEFER_TASKRUN;
+}
+#endif
+
+/*
+ * Defines @name, to be done in the task, by fn(cmd, issue_flags, dying).  Early
+ * 6.12 does not tell that the ring is dying.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define SHMCHAN_URING_WORK(name, fn)					\
+static void name(struct io_uring_cmd *cmd, unsigned int flags)		\
+{									\
+	fn(cmd, flags,							\
+	   percpu_ref_is_dying(&cmd_to_io_kiocb(cmd)->ctx->refs));	\
+}
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define SHMCHAN_URING_WORK(name, fn)					\
+static void name(struct io_uring_cmd *cmd, unsigned int flags)		\
+{									\
+	fn(cmd, flags, flags & IO_URING_F_TASK_DEAD);			\
+}
+#else
+#define SHMCHAN_URING_WORK(name, fn)					\
+static void name(struct io_tw_req tw_req, io_tw_token_t tw)		\
+{									\
+	fn(io_uring_cmd_from_tw(tw_req),				\
+	   IO_URING_CMD_TASK_WORK_ISSUE_FLAGS, tw.cancel);		\
+}
+#endif
+#endif /* CONFIG_IO_URING */
 
 /* do_timens_ktime_to_host() is not exported before 7.2. */
 static inline ktime_t shmchan_timens_to_host(ktime_t t)

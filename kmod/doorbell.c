@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Doorbells: sleeping until a word changes, and waking who sleeps.
+ * Doorbells: sleeping until a word changes, and waking who sleeps.  For who
+ * sleeps elsewhere, in poll and its like, see subscribe.c.  Requests of io_uring
+ * wait here as threads do; what is peculiar to them is in uring.c.
  *
  * No wake-up is lost.  A producer stores its word and then loads the count of
  * waiters, both sequentially consistent, and rings if it is not zero.  A
@@ -28,110 +30,21 @@
 #include <linux/slab.h>
 #include <linux/time.h>
 #include <linux/uaccess.h>
-#include <linux/uio.h>
 
 #include "compat.h"
+#include "doorbell.h"
 #include "shmchan.h"
-
-/* So many elements need no allocation. */
-#define SHMCHAN_FEW_ELEMS	8
 
 /* Conditions that a ring evaluates before it lets go of the lock. */
 #define SHMCHAN_RING_BATCH	256
-
-/* Events that read() looks for at a time. */
-#define SHMCHAN_FEW_EVENTS	16
-
-/**
- * struct shmchan_cond - a word, and what it was
- * @word: where the kernel sees it; u32 or u64
- * @value: what it was, masked
- * @mask: which bits count
- * @is32: how wide it is
- */
-struct shmchan_cond {
-	const void *word;
-	u64 value;
-	u64 mask;
-	bool is32;
-};
-
-struct shmchan_waiter;
-
-/**
- * struct shmchan_wait_entry - a sleeper's place in one doorbell's queue
- * @bell_node: in bell->waits, or empty once a ring took it off; bell->lock
- * @member_node: in member->waits; member->lock
- * @waiter: whose; NULL: a ring's bookmark
- * @member: by whose right
- * @bell: on which doorbell
- * @file: keeps @member; NULL: the file of the call
- * @first: index of its first condition
- * @nr: how many conditions
- */
-struct shmchan_wait_entry {
-	struct list_head bell_node;
-	struct list_head member_node;
-	struct shmchan_waiter *waiter;
-	struct shmchan_member *member;
-	struct shmchan_bell *bell;
-	struct file *file;
-	u32 first;
-	u32 nr;
-};
-
-/**
- * struct shmchan_waiter - a WAIT under way
- * @task: who sleeps
- * @woken: a ring found a condition changed; set once, by cmpxchg
- * @stale: a member of ours has ended
- * @index: which condition that ring found
- * @chosen: the doorbell that was rung
- * @nr_conds: length of @conds
- * @nr_entries: length of @entries
- * @conds: what is waited for
- * @entries: one for each run of conditions with one file and doorbell
- *
- * Wakers touch it under the lock of a bell or a member that has an entry of
- * it; so it may go once every entry was taken off under those locks.
- */
-struct shmchan_waiter {
-	struct task_struct *task;
-	u32 woken;
-	bool stale;
-	u32 index;
-	struct shmchan_bell *chosen;
-	u32 nr_conds;
-	u32 nr_entries;
-	struct shmchan_cond *conds;
-	struct shmchan_wait_entry *entries;
-};
+/* Sleepers that are told of the end before the same. */
+#define SHMCHAN_END_BATCH	256
 
 /* What WAIT needs memory for; on the stack if there are few elements. */
 struct shmchan_wait_few {
 	struct shmchan_wait_elem elems[SHMCHAN_FEW_ELEMS];
 	struct shmchan_cond conds[SHMCHAN_FEW_ELEMS];
 	struct shmchan_wait_entry entries[SHMCHAN_FEW_ELEMS];
-};
-
-/**
- * struct shmchan_sub - a subscription
- * @bell_node: in bell->subs; bell->lock
- * @member_node: in member->subs; member->lock
- * @member: whose
- * @bell: to which doorbell
- * @doorbell: its number
- * @armed: counted in bell->nr_armed; bell->lock
- * @seen: bell->seq when the member last looked; member->lock
- */
-struct shmchan_sub {
-	struct list_head bell_node;
-	struct list_head member_node;
-	struct shmchan_member *member;
-	struct shmchan_bell *bell;
-	u32 doorbell;
-	bool armed;
-	u64 seen;
 };
 
 /**
@@ -150,33 +63,13 @@ void shmchan_bell_init(struct shmchan_bell *bell, u32 owner,
 	bell->status = status;
 }
 
-/* Producers read it with a plain load: see the top. */
-static void publish_waiters(struct shmchan_bell *bell)
+/* Once for each reason; under the lock of an entry's bell or member. */
+static void wake_waiter(struct shmchan_waiter *waiter)
 {
-	lockdep_assert_held(&bell->lock);
-	WRITE_ONCE(bell->status->waiters, bell->nr_waits + bell->nr_armed);
-}
-
-static bool cond_changed(const struct shmchan_cond *cond)
-{
-	u64 now;
-
-	if (cond->is32)
-		now = READ_ONCE(*(const u32 *)cond->word);
+	if (likely(waiter->task))
+		wake_up_process(waiter->task);
 	else
-		now = READ_ONCE(*(const u64 *)cond->word);
-	return (now & cond->mask) != cond->value;
-}
-
-/* The first of some conditions that has changed, or -1. */
-static int first_changed(const struct shmchan_waiter *waiter, u32 first, u32 nr)
-{
-	u32 i;
-
-	for (i = first; i < first + nr; i++)
-		if (cond_changed(&waiter->conds[i]))
-			return i;
-	return -1;
+		shmchan_uring_wake(waiter);
 }
 
 /* Returns whether it was this ring that woke the sleeper. */
@@ -188,17 +81,19 @@ static bool wake_entry(struct shmchan_wait_entry *entry)
 	bool won;
 
 	lockdep_assert_held(&bell->lock);
-	index = first_changed(waiter, entry->first, entry->nr);
+	index = shmchan_first_changed(waiter, entry->first, entry->nr);
 	if (index < 0)
 		return false;
 	list_del_init(&entry->bell_node);
 	bell->nr_waits--;
+	if (unlikely(!waiter->task) && shmchan_uring_gone(waiter))
+		return false;
 	/* Another doorbell of the same sleeper may have been quicker. */
 	won = !cmpxchg(&waiter->woken, 0, 1);
 	if (won) {
 		waiter->index = index;
 		waiter->chosen = bell;
-		wake_up_process(waiter->task);
+		wake_waiter(waiter);
 	}
 	return won;
 }
@@ -212,22 +107,17 @@ static bool wake_entry(struct shmchan_wait_entry *entry)
  */
 u32 shmchan_bell_ring(struct shmchan_bell *bell, u32 max_wake)
 {
-	struct shmchan_wait_entry *entry, mark = {};
+	struct shmchan_wait_entry mark shmchan_uninitialized;
+	struct shmchan_wait_entry *entry;
 	struct list_head *pos, *next;
-	struct shmchan_sub *sub;
 	u32 woken = 0, nr = 0;
 	u32 left;
 
 	spin_lock(&bell->lock);
 	WRITE_ONCE(bell->seq, bell->seq + 1);
 	WRITE_ONCE(bell->status->seq, bell->seq);
-	list_for_each_entry(sub, &bell->subs, bell_node) {
-		if (sub->armed) {
-			sub->armed = false;
-			bell->nr_armed--;
-		}
-		wake_up_poll(&sub->member->poll, EPOLLIN | EPOLLRDNORM);
-	}
+	if (!list_empty(&bell->subs))
+		shmchan_subs_ring(bell);
 	/* Who comes later has seen what this ring is about. */
 	left = bell->nr_waits;
 	for (pos = bell->waits.next; pos != &bell->waits && left; pos = next) {
@@ -242,62 +132,78 @@ u32 shmchan_bell_ring(struct shmchan_bell *bell, u32 max_wake)
 		if (nr < SHMCHAN_RING_BATCH)
 			continue;
 		nr = 0;
+		mark.waiter = NULL;
 		list_add_tail(&mark.bell_node, next);
-		publish_waiters(bell);
+		shmchan_publish_waiters(bell);
 		spin_unlock(&bell->lock);
 		cond_resched();
 		spin_lock(&bell->lock);
 		next = mark.bell_node.next;
 		list_del(&mark.bell_node);
 	}
-	publish_waiters(bell);
+	shmchan_publish_waiters(bell);
 	spin_unlock(&bell->lock);
 	return woken;
 }
 
-static void sub_free(struct shmchan_sub *sub)
+/* No ring finds it any more, and none is at it any more. */
+static void unqueue_entry(struct shmchan_wait_entry *entry)
 {
-	struct shmchan_bell *bell = sub->bell;
+	struct shmchan_bell *bell = entry->bell;
 
+	/* Even off the queue: a waker may still be at it, under the lock. */
 	spin_lock(&bell->lock);
-	list_del(&sub->bell_node);
-	if (sub->armed) {
-		bell->nr_armed--;
-		publish_waiters(bell);
+	if (!list_empty(&entry->bell_node)) {
+		list_del_init(&entry->bell_node);
+		bell->nr_waits--;
+		shmchan_publish_waiters(bell);
 	}
 	spin_unlock(&bell->lock);
-	kfree(sub);
 }
 
 /**
  * shmchan_bells_end - a member that ended waits for nothing any more
- * @member: in state ENDED
+ * @member: in state ENDED or REVOKED; may be called again
  *
  * Its calls that sleep return -ESTALE, its subscriptions go.
  */
 void shmchan_bells_end(struct shmchan_member *member)
 {
-	struct shmchan_wait_entry *entry;
-	struct shmchan_sub *sub, *next;
-	LIST_HEAD(subs);
+	struct shmchan_wait_entry *entry, mark = {};
+	u32 nr = 0;
 
+	/* They only become fewer. */
 	spin_lock(&member->lock);
 	list_for_each_entry(entry, &member->waits, member_node) {
+		if (!entry->waiter)
+			continue;
 		WRITE_ONCE(entry->waiter->stale, true);
-		wake_up_process(entry->waiter->task);
+		/* A task comes to take it off; a request may be left lying. */
+		if (!entry->waiter->task)
+			unqueue_entry(entry);
+		wake_waiter(entry->waiter);
+		if (++nr % SHMCHAN_END_BATCH)
+			continue;
+		list_add(&mark.member_node, &entry->member_node);
+		spin_unlock(&member->lock);
+		cond_resched();
+		spin_lock(&member->lock);
+		entry = list_prev_entry(&mark, member_node);
+		list_del(&mark.member_node);
 	}
-	list_splice_init(&member->subs, &subs);
-	member->nr_subs = 0;
 	spin_unlock(&member->lock);
-
-	list_for_each_entry_safe(sub, next, &subs, member_node)
-		sub_free(sub);
-	wake_up_poll(&member->poll, EPOLLIN | EPOLLERR | EPOLLHUP);
+	shmchan_subs_end(member);
 }
 
-/* A doorbell that this member may wait on. */
-static struct shmchan_bell *get_bell(const struct shmchan_member *member,
-				     u32 doorbell)
+/**
+ * shmchan_get_bell - a doorbell that a member may wait on
+ * @member: bound
+ * @doorbell: its number, unchecked
+ *
+ * Return: it, or an ERR_PTR() of -EINVAL or -EACCES.
+ */
+struct shmchan_bell *shmchan_get_bell(const struct shmchan_member *member,
+				      u32 doorbell)
 {
 	struct shmchan_region *region = member->region;
 	struct shmchan_bell *bell;
@@ -310,28 +216,65 @@ static struct shmchan_bell *get_bell(const struct shmchan_member *member,
 	return bell;
 }
 
-/* Waiting tells what a word is, so it takes the right to read it. */
-static int make_cond(struct shmchan_cond *cond,
-		     const struct shmchan_member *member,
-		     const struct shmchan_wait_elem *elem)
+/*
+ * Where the kernel sees a word that a member may wait for, in an area, aligned;
+ * or an ERR_PTR().
+ *
+ * Areas and what a capability reaches are of whole pages, and a member's terms
+ * do not change; so a page that was found once need not be checked again.  The
+ * few last ones are remembered: index and frame number in one word, so that
+ * threads need no lock.
+ */
+static const void *word_at(struct shmchan_member *member, u64 offset, u32 width)
+{
+	u64 index = offset >> PAGE_SHIFT;
+	u64 *recent = &member->recent[index % ARRAY_SIZE(member->recent)];
+	u64 known = READ_ONCE(*recent);
+	const void *word;
+	u64 pfn;
+
+	if (known && known >> 32 == index)
+		return pfn_to_kaddr(known & U32_MAX) + offset_in_page(offset);
+	if (shmchan_memory_area(member->region, offset, width))
+		return ERR_PTR(-EINVAL);
+	if (!shmchan_terms_cover(member, offset, width))
+		return ERR_PTR(-EACCES);
+	word = shmchan_memory_at(member->region, offset);
+	pfn = page_to_pfn(virt_to_page(word));
+	if (!(pfn >> 32) && !(index >> 32))
+		WRITE_ONCE(*recent, index << 32 | pfn);
+	return word;
+}
+
+/**
+ * shmchan_make_cond - check the word of an element, and find it
+ * @cond: filled in
+ * @member: whose region the word is in
+ * @elem: as user space gave it; its fd and doorbell are the caller's to check
+ *
+ * Waiting tells what a word is, so the caller has checked SHMCHAN_WAIT_RIGHTS.
+ *
+ * Return: 0, -EINVAL or -EACCES.
+ */
+int shmchan_make_cond(struct shmchan_cond *cond, struct shmchan_member *member,
+		      const struct shmchan_wait_elem *elem)
 {
 	u32 width = elem->flags & SHMCHAN_ELEM_32 ? 4 : 8;
 
 	if (elem->flags & ~SHMCHAN_ELEM_32 || elem->reserved)
 		return -EINVAL;
-	if (!IS_ALIGNED(elem->offset, width) ||
-	    shmchan_memory_area(member->region, elem->offset, width))
+	if (!IS_ALIGNED(elem->offset, width))
 		return -EINVAL;
 	if (width == 4 && (elem->value >> 32 || elem->mask >> 32))
 		return -EINVAL;
-	cond->word = shmchan_memory_at(member->region, elem->offset);
+	cond->word = word_at(member, elem->offset, width);
+	if (IS_ERR(cond->word))
+		return PTR_ERR(cond->word);
 	cond->mask = elem->mask;
 	cond->value = elem->value & elem->mask;
 	cond->is32 = width == 4;
 	return 0;
 }
-
-#define SHMCHAN_WAIT_RIGHTS	(SHMCHAN_RIGHT_WAIT | SHMCHAN_RIGHT_MAP_READ)
 
 /*
  * The place in a queue for element @i, which is not obviously like the last
@@ -353,7 +296,7 @@ static int make_entry(struct shmchan_waiter *waiter, struct file *file, u32 i,
 	} else if (elem->fd != -1) {
 		return -EBADF;
 	}
-	/* From here on put_entries() gives the file back. */
+	/* From here on shmchan_waiter_put() gives the file back. */
 	waiter->nr_entries++;
 	INIT_LIST_HEAD(&entry->bell_node);
 	INIT_LIST_HEAD(&entry->member_node);
@@ -363,11 +306,12 @@ static int make_entry(struct shmchan_waiter *waiter, struct file *file, u32 i,
 	if (file->f_op != &shmchan_member_fops)
 		return -EBADF;
 	member = file->private_data;
+	/* Again: reading the elements may have taken until after its end. */
 	ret = shmchan_member_check(member, SHMCHAN_WAIT_RIGHTS);
 	if (ret)
 		return ret;
 	entry->member = member;
-	entry->bell = get_bell(member, elem->doorbell);
+	entry->bell = shmchan_get_bell(member, elem->doorbell);
 	if (IS_ERR(entry->bell))
 		return PTR_ERR(entry->bell);
 	if (i && entry[-1].member == member && entry[-1].bell == entry->bell) {
@@ -378,8 +322,18 @@ static int make_entry(struct shmchan_waiter *waiter, struct file *file, u32 i,
 	return 0;
 }
 
-static int make_waiter(struct shmchan_waiter *waiter, struct file *file,
-		       const struct shmchan_wait_elem *elems)
+/**
+ * shmchan_waiter_make - check what is waited for, and find it
+ * @waiter: with nr_conds, conds and entries set, and the rest 0
+ * @file: of the call
+ * @elems: as user space gave them, as many as nr_conds
+ *
+ * What it has taken until an error as well is for shmchan_waiter_put().
+ *
+ * Return: 0, or an error of WAIT.
+ */
+int shmchan_waiter_make(struct shmchan_waiter *waiter, struct file *file,
+			const struct shmchan_wait_elem *elems)
 {
 	struct shmchan_wait_entry *entry = NULL;
 	u32 i;
@@ -393,7 +347,7 @@ static int make_waiter(struct shmchan_waiter *waiter, struct file *file,
 				return ret;
 			entry = &waiter->entries[waiter->nr_entries - 1];
 		}
-		ret = make_cond(&waiter->conds[i], entry->member, &elems[i]);
+		ret = shmchan_make_cond(&waiter->conds[i], entry->member, &elems[i]);
 		if (ret)
 			return ret;
 		entry->nr++;
@@ -401,7 +355,11 @@ static int make_waiter(struct shmchan_waiter *waiter, struct file *file,
 	return 0;
 }
 
-static void put_entries(struct shmchan_waiter *waiter)
+/**
+ * shmchan_waiter_put - give back what keeps the members
+ * @waiter: on no queue
+ */
+void shmchan_waiter_put(struct shmchan_waiter *waiter)
 {
 	u32 i;
 
@@ -415,19 +373,13 @@ static void dequeue_entry(struct shmchan_wait_entry *entry)
 	struct shmchan_member *member = entry->member;
 	struct shmchan_bell *bell = entry->bell;
 
-	/* Even off the queue: a waker may still be at it, under the lock. */
-	spin_lock(&bell->lock);
-	if (!list_empty(&entry->bell_node)) {
-		list_del(&entry->bell_node);
-		bell->nr_waits--;
-		publish_waiters(bell);
-	}
-	spin_unlock(&bell->lock);
-
+	unqueue_entry(entry);
 	spin_lock(&member->lock);
 	list_del(&entry->member_node);
 	if (bell->owner == SHMCHAN_SLOT_SHARED)
 		member->nr_shared -= entry->nr;
+	if (!entry->waiter->task)
+		member->nr_async--;
 	spin_unlock(&member->lock);
 }
 
@@ -436,6 +388,7 @@ static int enqueue_entry(struct shmchan_wait_entry *entry)
 	struct shmchan_member *member = entry->member;
 	struct shmchan_bell *bell = entry->bell;
 	bool shared = bell->owner == SHMCHAN_SLOT_SHARED;
+	bool async = !entry->waiter->task;
 	int ret = 0;
 
 	spin_lock(&member->lock);
@@ -444,10 +397,15 @@ static int enqueue_entry(struct shmchan_wait_entry *entry)
 		ret = -ESTALE;
 	else if (shared && member->nr_shared + entry->nr > SHMCHAN_MAX_SHARED)
 		ret = -EUSERS;
+	/* They last until their submitter has taken what they result in. */
+	else if (async && member->nr_async >= SHMCHAN_MAX_ASYNC)
+		ret = -EUSERS;
 	if (!ret) {
 		list_add(&entry->member_node, &member->waits);
 		if (shared)
 			member->nr_shared += entry->nr;
+		if (async)
+			member->nr_async++;
 	}
 	spin_unlock(&member->lock);
 	if (ret)
@@ -459,7 +417,7 @@ static int enqueue_entry(struct shmchan_wait_entry *entry)
 	} else {
 		list_add_tail(&entry->bell_node, &bell->waits);
 		bell->nr_waits++;
-		publish_waiters(bell);
+		shmchan_publish_waiters(bell);
 	}
 	spin_unlock(&bell->lock);
 	if (ret)
@@ -467,11 +425,82 @@ static int enqueue_entry(struct shmchan_wait_entry *entry)
 	return ret;
 }
 
-/* Sleep until a condition changes; the entries are queued. */
-static int sleep_waiter(struct shmchan_waiter *waiter, ktime_t *deadline)
+/**
+ * shmchan_waiter_enqueue - queue up at every doorbell, and be counted there
+ * @waiter: made, and its task set
+ *
+ * Return: 0, -ESTALE or -EUSERS; then it is on no queue.
+ */
+int shmchan_waiter_enqueue(struct shmchan_waiter *waiter)
+{
+	int ret;
+	u32 i;
+
+	for (i = 0; i < waiter->nr_entries; i++) {
+		ret = enqueue_entry(&waiter->entries[i]);
+		if (ret)
+			goto err;
+	}
+	return 0;
+
+err:
+	while (i--)
+		dequeue_entry(&waiter->entries[i]);
+	return ret;
+}
+
+/**
+ * shmchan_waiter_dequeue - the opposite; nobody is at it afterwards
+ * @waiter: enqueued
+ */
+void shmchan_waiter_dequeue(struct shmchan_waiter *waiter)
+{
+	u32 i = waiter->nr_entries;
+
+	while (i--)
+		dequeue_entry(&waiter->entries[i]);
+}
+
+/**
+ * shmchan_waiter_end - what a wait results in
+ * @waiter: on no queue any more
+ * @found: a condition that it has seen changed itself, or -1
+ * @ret: what if neither that nor a ring
+ * @dying: it does not come back to look
+ *
+ * Return: 0: waiter->index says which; or an error.
+ */
+int shmchan_waiter_end(struct shmchan_waiter *waiter, int found, int ret,
+		       bool dying)
+{
+	if (waiter->woken && (waiter->stale || dying)) {
+		/* Chosen by a ring, and no use to it: let it choose another. */
+		shmchan_bell_ring(waiter->chosen, 1);
+		return waiter->stale ? -ESTALE : -EINTR;
+	}
+	if (waiter->stale)
+		return -ESTALE;
+	/*
+	 * A ring that chose us must not be lost to a timeout or a signal, and with
+	 * it comes an item that is ours to take: so its index is the one to tell.
+	 */
+	if (waiter->woken)
+		return 0;
+	if (found < 0)
+		return ret;
+	waiter->index = found;
+	return 0;
+}
+
+/*
+ * Sleep until a condition changes; the entries are queued.  @found: a condition
+ * that we saw changed ourselves.  What a ring found is its own to write.
+ */
+static int sleep_waiter(struct shmchan_waiter *waiter, ktime_t *deadline,
+			int *found)
 {
 	bool timed_out = false;
-	int index, ret;
+	int ret;
 
 	for (;;) {
 		/*
@@ -487,11 +516,12 @@ static int sleep_waiter(struct shmchan_waiter *waiter, ktime_t *deadline)
 			ret = -ESTALE;
 			break;
 		}
-		index = first_changed(waiter, 0, waiter->nr_conds);
-		if (index >= 0) {
-			waiter->index = index;
+		*found = shmchan_waiter_changed(waiter);
+		if (*found >= 0)
 			break;
-		}
+		ret = -EAGAIN;
+		if (shmchan_waiter_asym(waiter))
+			break;
 		ret = -ETIMEDOUT;
 		if (timed_out)
 			break;
@@ -506,57 +536,98 @@ static int sleep_waiter(struct shmchan_waiter *waiter, ktime_t *deadline)
 	return ret;
 }
 
+/* Wait for what a first look has not found. */
 static int run_waiter(struct shmchan_waiter *waiter, ktime_t *deadline)
 {
-	int index, ret = 0;
-	u32 i;
+	int found = -1, ret;
 
-	/* What has changed already costs no queue, no count and no barrier. */
-	index = first_changed(waiter, 0, waiter->nr_conds);
-	if (index >= 0) {
-		waiter->index = index;
-		return 0;
-	}
 	waiter->task = current;
-	for (i = 0; i < waiter->nr_entries && !ret; i++)
-		ret = enqueue_entry(&waiter->entries[i]);
-	if (ret)
-		i--;
-	else
-		ret = sleep_waiter(waiter, deadline);
-	while (i--)
-		dequeue_entry(&waiter->entries[i]);
-
-	if (waiter->woken && (waiter->stale || fatal_signal_pending(current))) {
-		/* Chosen by a ring, and no use to it: let it choose another. */
-		shmchan_bell_ring(waiter->chosen, 1);
-		return waiter->stale ? -ESTALE : -EINTR;
+	ret = shmchan_waiter_enqueue(waiter);
+	if (!ret) {
+		ret = sleep_waiter(waiter, deadline, &found);
+		shmchan_waiter_dequeue(waiter);
 	}
-	if (waiter->stale)
-		return -ESTALE;
-	/* A ring that chose us must not be lost to a timeout or a signal. */
-	return waiter->woken ? 0 : ret;
+	return shmchan_waiter_end(waiter, found, ret,
+				  fatal_signal_pending(current));
 }
 
-static int do_wait(struct file *file, struct shmchan_wait *w)
+/* Is what is asked for sound, but for its elements? */
+static int wait_sound(const struct shmchan_wait *w)
 {
-	struct shmchan_waiter waiter = { .nr_conds = w->nr_elems };
-	ktime_t deadline = w->deadline;
-	struct shmchan_wait_elem *elems;
-	struct shmchan_wait_few few;
-	void *many = NULL;
-	int ret;
-
-	ret = shmchan_member_check(file->private_data, SHMCHAN_WAIT_RIGHTS);
-	if (ret)
-		return ret;
-	if (w->flags || w->reserved || w->clockid != CLOCK_MONOTONIC ||
+	if (w->flags & ~SHMCHAN_WAIT_FENCED || w->reserved || w->clockid != CLOCK_MONOTONIC ||
 	    !w->nr_elems || w->deadline > SHMCHAN_FOREVER)
 		return -EINVAL;
-	if (w->nr_elems > SHMCHAN_MAX_ELEMS)
-		return -E2BIG;
-	if (w->deadline != SHMCHAN_FOREVER)
-		deadline = shmchan_timens_to_host(deadline);
+	return w->nr_elems > SHMCHAN_MAX_ELEMS ? -E2BIG : 0;
+}
+
+/**
+ * shmchan_wait_check - may it wait, and may it wait so?
+ * @member: whose file the call is on
+ * @w: as user space gave it; its elements are not looked at
+ *
+ * Return: 0, an error of shmchan_member_check(), -EINVAL or -E2BIG.
+ */
+int shmchan_wait_check(const struct shmchan_member *member,
+		       const struct shmchan_wait *w)
+{
+	int ret;
+
+	ret = shmchan_member_check(member, SHMCHAN_WAIT_RIGHTS);
+	return ret ? ret : wait_sound(w);
+}
+
+/* One word of the caller's own region, which is what most wait for. */
+static int wait_for_one(struct shmchan_member *member, struct shmchan_wait *w,
+			const struct shmchan_wait_elem *elem, ktime_t *deadline)
+{
+	struct shmchan_wait_entry entry shmchan_uninitialized;
+	struct shmchan_waiter waiter shmchan_uninitialized;
+	struct shmchan_cond cond shmchan_uninitialized;
+	struct shmchan_bell *bell;
+	int ret;
+
+	/* Reading the element may have taken until after its end. */
+	if (READ_ONCE(member->state) != SHMCHAN_BOUND)
+		return -ESTALE;
+	bell = shmchan_get_bell(member, elem->doorbell);
+	if (IS_ERR(bell))
+		return PTR_ERR(bell);
+	ret = shmchan_make_cond(&cond, member, elem);
+	if (ret)
+		return ret;
+	w->index = 0;
+	if (shmchan_cond_changed(&cond))
+		return 0;
+	entry = (struct shmchan_wait_entry) {
+		.waiter = &waiter,
+		.member = member,
+		.bell = bell,
+		.nr = 1,
+	};
+	INIT_LIST_HEAD(&entry.bell_node);
+	INIT_LIST_HEAD(&entry.member_node);
+	waiter = (struct shmchan_waiter) {
+		.fenced = w->flags & SHMCHAN_WAIT_FENCED,
+		.nr_conds = 1,
+		.nr_entries = 1,
+		.conds = &cond,
+		.entries = &entry,
+	};
+	return run_waiter(&waiter, deadline);
+}
+
+/* Any number of them, of any regions. */
+static noinline int wait_for_many(struct file *file, struct shmchan_wait *w,
+				  ktime_t *deadline)
+{
+	struct shmchan_waiter waiter = {
+		.fenced = w->flags & SHMCHAN_WAIT_FENCED,
+		.nr_conds = w->nr_elems,
+	};
+	struct shmchan_wait_few few shmchan_uninitialized;
+	struct shmchan_wait_elem *elems;
+	void *many = NULL;
+	int index, ret;
 
 	elems = few.elems;
 	waiter.conds = few.conds;
@@ -576,36 +647,72 @@ static int do_wait(struct file *file, struct shmchan_wait *w)
 	if (copy_from_user(elems, u64_to_user_ptr(w->elems),
 			   w->nr_elems * sizeof(*elems)))
 		goto out;
-	ret = make_waiter(&waiter, file, elems);
-	if (!ret)
-		ret = run_waiter(&waiter, w->deadline == SHMCHAN_FOREVER ?
-					  NULL : &deadline);
-	put_entries(&waiter);
+	ret = shmchan_waiter_make(&waiter, file, elems);
+	if (!ret) {
+		/* What has changed already costs no queue and no barrier. */
+		index = shmchan_waiter_changed(&waiter);
+		if (index < 0)
+			ret = run_waiter(&waiter, deadline);
+		else
+			waiter.index = index;
+	}
+	shmchan_waiter_put(&waiter);
 	w->index = waiter.index;
 out:
 	kvfree(many);
 	return ret;
 }
 
+/* The member has been found to be one; its rights have not been looked at. */
+static int do_wait(struct file *file, struct shmchan_wait *w)
+{
+	struct shmchan_member *member = file->private_data;
+	struct shmchan_wait_elem elem shmchan_uninitialized;
+	ktime_t deadline = w->deadline, *until = NULL;
+	int ret;
+
+	if (SHMCHAN_WAIT_RIGHTS & ~member->terms.rights)
+		return -EACCES;
+	ret = wait_sound(w);
+	if (ret)
+		return ret;
+	if (w->deadline != SHMCHAN_FOREVER) {
+		deadline = shmchan_timens_to_host(deadline);
+		until = &deadline;
+	}
+	if (w->nr_elems > 1)
+		return wait_for_many(file, w, until);
+	if (!shmchan_copy_words(&elem, u64_to_user_ptr(w->elems), sizeof(elem)))
+		return -EFAULT;
+	if (elem.fd != -1)
+		return wait_for_many(file, w, until);
+	return wait_for_one(member, w, &elem, until);
+}
+
 /**
- * shmchan_wait_ioctl - SHMCHAN_IOC_WAIT
- * @call: the call
+ * shmchan_wait_call - SHMCHAN_IOC_WAIT
+ * @file: it was called on
+ * @w: what was asked, and the answer
  *
  * Return: see struct shmchan_wait.
  */
-int shmchan_wait_ioctl(struct shmchan_call *call)
+int shmchan_wait_call(struct file *file, struct shmchan_wait *w)
 {
-	struct shmchan_wait *w = call->arg;
-	int ret;
+	int ret = shmchan_member_check(file->private_data, SHMCHAN_WAIT_RIGHTS);
 
-	ret = do_wait(call->file, w);
-	if (ret)
-		return ret;
-	return shmchan_respond(call, sizeof(*w));
+	return ret ? ret : do_wait(file, w);
 }
 
-static int do_ring(const struct shmchan_member *member, u32 doorbell,
-		   u32 max_wake)
+/**
+ * shmchan_ring_one - ring by number
+ * @member: who rings; it may
+ * @doorbell: unchecked
+ * @max_wake: wake at most so many sleepers; 0: all
+ *
+ * Return: how many were woken, -EINVAL or -EACCES.
+ */
+int shmchan_ring_one(const struct shmchan_member *member, u32 doorbell,
+		     u32 max_wake)
 {
 	struct shmchan_region *region = member->region;
 
@@ -639,22 +746,40 @@ static int ring_set(const struct shmchan_member *member,
 			return -EACCES;
 	}
 	for (i = 0; i < r->nr_doorbells; i++) {
-		woken += do_ring(member, set[i], r->max_wake);
+		if (READ_ONCE(member->state) != SHMCHAN_BOUND)
+			return -ESTALE;
+		woken += shmchan_ring_one(member, set[i], r->max_wake);
 		cond_resched();
 	}
 	return woken;
 }
 
 /**
- * shmchan_ring_ioctl - SHMCHAN_IOC_RING
- * @call: the call
+ * shmchan_reads_all - may it read every word that somebody could wait for?
+ * @member: bound
+ *
+ * Return: whether.  If not it is not told how many a ring has woken, since who
+ * is woken has seen a word change.
+ */
+bool shmchan_reads_all(const struct shmchan_member *member)
+{
+	const struct shmchan_region *region = member->region;
+
+	return member->terms.rights & SHMCHAN_RIGHT_MAP_READ &&
+	       member->terms.data.length == region->data_size &&
+	       member->terms.control.length == region->control_size;
+}
+
+/**
+ * shmchan_ring_call - SHMCHAN_IOC_RING
+ * @file: it was called on
+ * @r: what was asked, and the answer
  *
  * Return: see struct shmchan_ring.
  */
-int shmchan_ring_ioctl(struct shmchan_call *call)
+int shmchan_ring_call(struct file *file, struct shmchan_ring *r)
 {
-	const struct shmchan_member *member = call->file->private_data;
-	struct shmchan_ring *r = call->arg;
+	const struct shmchan_member *member = file->private_data;
 	int ret;
 
 	ret = shmchan_member_check(member, SHMCHAN_RIGHT_RING);
@@ -667,23 +792,24 @@ int shmchan_ring_ioctl(struct shmchan_call *call)
 	else if (r->doorbells || r->nr_doorbells)
 		ret = -EINVAL;
 	else
-		ret = do_ring(member, r->doorbell, r->max_wake);
+		ret = shmchan_ring_one(member, r->doorbell, r->max_wake);
 	if (ret < 0)
 		return ret;
-	r->woken = ret;
-	return shmchan_respond(call, sizeof(*r));
+	/* Who is woken has seen a word change. */
+	r->woken = shmchan_reads_all(member) ? ret : 0;
+	return 0;
 }
 
 /**
- * shmchan_ring_wait_ioctl - SHMCHAN_IOC_RING_WAIT
- * @call: the call
+ * shmchan_ring_wait_call - SHMCHAN_IOC_RING_WAIT
+ * @file: it was called on
+ * @rw: what was asked, and the answer
  *
  * Return: see struct shmchan_ring_wait.
  */
-int shmchan_ring_wait_ioctl(struct shmchan_call *call)
+int shmchan_ring_wait_call(struct file *file, struct shmchan_ring_wait *rw)
 {
-	const struct shmchan_member *member = call->file->private_data;
-	struct shmchan_ring_wait *rw = call->arg;
+	const struct shmchan_member *member = file->private_data;
 	int ret;
 
 	ret = shmchan_member_check(member, SHMCHAN_RIGHT_RING);
@@ -691,346 +817,15 @@ int shmchan_ring_wait_ioctl(struct shmchan_call *call)
 		return ret;
 	if (rw->flags || rw->wait.size != sizeof(rw->wait))
 		return -EINVAL;
-	ret = do_ring(member, rw->doorbell, rw->max_wake);
+	ret = shmchan_ring_one(member, rw->doorbell, rw->max_wake);
 	if (ret < 0)
 		return ret;
-	ret = do_wait(call->file, &rw->wait);
+	/*
+	 * Hand over: whoever was woken and is to run here runs now.  When it
+	 * comes back the answer may be there, and nobody has to sleep for it.
+	 */
+	cond_resched();
+	ret = do_wait(file, &rw->wait);
 	/* A restart would ring again. */
-	if (ret == -ERESTARTSYS)
-		return -EINTR;
-	if (ret)
-		return ret;
-	return shmchan_respond(call, sizeof(*rw));
-}
-
-static struct shmchan_sub *find_sub(struct shmchan_member *member, u32 doorbell)
-{
-	struct shmchan_sub *sub;
-
-	lockdep_assert_held(&member->lock);
-	list_for_each_entry(sub, &member->subs, member_node)
-		if (sub->doorbell == doorbell)
-			return sub;
-	return NULL;
-}
-
-/* -ENOENT if there is no such subscription any more. */
-static int set_armed(struct shmchan_member *member, u32 doorbell, bool armed)
-{
-	struct shmchan_sub *sub;
-
-	spin_lock(&member->lock);
-	sub = find_sub(member, doorbell);
-	if (sub) {
-		struct shmchan_bell *bell = sub->bell;
-
-		spin_lock(&bell->lock);
-		if (sub->armed != armed) {
-			sub->armed = armed;
-			bell->nr_armed += armed ? 1 : -1;
-			publish_waiters(bell);
-		}
-		spin_unlock(&bell->lock);
-	}
-	spin_unlock(&member->lock);
-	return sub ? 0 : -ENOENT;
-}
-
-/* Elements of ARM: of this file and this doorbell. */
-static int make_arm_conds(const struct shmchan_member *member,
-			  const struct shmchan_arm *a,
-			  struct shmchan_cond *conds)
-{
-	const struct shmchan_wait_elem __user *uelems =
-		u64_to_user_ptr(a->elems);
-	struct shmchan_wait_elem elem;
-	u32 i;
-	int ret;
-
-	for (i = 0; i < a->nr_elems; i++) {
-		if (copy_from_user(&elem, &uelems[i], sizeof(elem)))
-			return -EFAULT;
-		if (elem.fd != -1 || elem.doorbell != a->doorbell)
-			return -EINVAL;
-		ret = make_cond(&conds[i], member, &elem);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static int do_arm(struct shmchan_member *member, const struct shmchan_arm *a,
-		  const struct shmchan_cond *conds)
-{
-	u32 i;
-	int ret;
-
-	ret = set_armed(member, a->doorbell, true);
-	if (ret)
-		return ret;
-	/*
-	 * Between raising the count and reading the words: pairs with the
-	 * producer's, between its store and its load of the count.
-	 */
-	smp_mb();
-	/*
-	 * It stays armed: another thread of the member may count on that, and
-	 * one ring too many is all it costs.
-	 */
-	for (i = 0; i < a->nr_elems; i++)
-		if (cond_changed(&conds[i]))
-			return -EAGAIN;
-	return 0;
-}
-
-/**
- * shmchan_arm_ioctl - SHMCHAN_IOC_ARM
- * @call: the call
- *
- * Return: see struct shmchan_arm.
- */
-int shmchan_arm_ioctl(struct shmchan_call *call)
-{
-	struct shmchan_member *member = call->file->private_data;
-	const struct shmchan_arm *a = call->arg;
-	struct shmchan_cond few[SHMCHAN_FEW_ELEMS];
-	struct shmchan_cond *conds = few;
-	struct shmchan_bell *bell;
-	int ret;
-
-	ret = shmchan_member_check(member, SHMCHAN_WAIT_RIGHTS);
-	if (ret)
-		return ret;
-	if (a->flags & ~SHMCHAN_ARM_DISARM)
-		return -EINVAL;
-	if (a->nr_elems > SHMCHAN_MAX_ELEMS)
-		return -E2BIG;
-	bell = get_bell(member, a->doorbell);
-	if (IS_ERR(bell))
-		return PTR_ERR(bell);
-	if (a->flags & SHMCHAN_ARM_DISARM)
-		return a->nr_elems ? -EINVAL :
-				     set_armed(member, a->doorbell, false);
-
-	if (a->nr_elems > ARRAY_SIZE(few)) {
-		conds = kmalloc_array(a->nr_elems, sizeof(*conds),
-				      GFP_KERNEL_ACCOUNT);
-		if (!conds)
-			return -ENOMEM;
-	}
-	ret = make_arm_conds(member, a, conds);
-	if (!ret)
-		ret = do_arm(member, a, conds);
-	if (conds != few)
-		kfree(conds);
-	return ret;
-}
-
-static int add_sub(struct shmchan_member *member, struct shmchan_bell *bell,
-		   u32 doorbell)
-{
-	struct shmchan_sub *sub;
-	int ret = 0;
-
-	sub = kzalloc(sizeof(*sub), GFP_KERNEL_ACCOUNT);
-	if (!sub)
-		return -ENOMEM;
-	sub->member = member;
-	sub->bell = bell;
-	sub->doorbell = doorbell;
-
-	spin_lock(&member->lock);
-	/* Pairs with shmchan_bells_end(): ENDED is set before it looks. */
-	if (READ_ONCE(member->state) != SHMCHAN_BOUND)
-		ret = -ESTALE;
-	else if (find_sub(member, doorbell))
-		ret = -EEXIST;
-	else if (member->nr_subs >= SHMCHAN_MAX_SUBS)
-		ret = -EUSERS;
-	if (ret)
-		goto out;
-
-	/* One for each member at most, so the doorbell needs no bound. */
-	spin_lock(&bell->lock);
-	list_add_tail(&sub->bell_node, &bell->subs);
-	sub->seen = bell->seq;
-	spin_unlock(&bell->lock);
-	list_add_tail(&sub->member_node, &member->subs);
-	member->nr_subs++;
-out:
-	spin_unlock(&member->lock);
-	if (ret)
-		kfree(sub);
-	return ret;
-}
-
-static int remove_sub(struct shmchan_member *member, u32 doorbell)
-{
-	struct shmchan_sub *sub;
-
-	spin_lock(&member->lock);
-	sub = find_sub(member, doorbell);
-	if (sub) {
-		list_del(&sub->member_node);
-		member->nr_subs--;
-	}
-	spin_unlock(&member->lock);
-	if (!sub)
-		return -ENOENT;
-	sub_free(sub);
-	return 0;
-}
-
-/**
- * shmchan_subscribe_ioctl - SHMCHAN_IOC_SUBSCRIBE
- * @call: the call
- *
- * Return: see struct shmchan_subscribe.
- */
-int shmchan_subscribe_ioctl(struct shmchan_call *call)
-{
-	struct shmchan_member *member = call->file->private_data;
-	const struct shmchan_subscribe *s = call->arg;
-	struct shmchan_bell *bell;
-	int ret;
-
-	ret = shmchan_member_check(member, SHMCHAN_RIGHT_WAIT);
-	if (ret)
-		return ret;
-	if (s->flags & ~SHMCHAN_SUBSCRIBE_END || s->reserved)
-		return -EINVAL;
-	bell = get_bell(member, s->doorbell);
-	if (IS_ERR(bell))
-		return PTR_ERR(bell);
-	if (s->flags & SHMCHAN_SUBSCRIBE_END)
-		return remove_sub(member, s->doorbell);
-	return add_sub(member, bell, s->doorbell);
-}
-
-/**
- * shmchan_member_poll - readable: a doorbell subscribed to has been rung
- * @file: a capability
- * @table: who polls
- *
- * Return: EPOLLERR before JOIN; EPOLLHUP too once the member has ended.
- */
-__poll_t shmchan_member_poll(struct file *file, poll_table *table)
-{
-	struct shmchan_member *member = file->private_data;
-	struct shmchan_sub *sub;
-	__poll_t mask = 0;
-	u32 state;
-
-	poll_wait(file, &member->poll, table);
-	/* pairs with the release in shmchan_member_join() */
-	state = smp_load_acquire(&member->state);
-	if (state == SHMCHAN_ENDED)
-		return EPOLLIN | EPOLLERR | EPOLLHUP;
-	if (state != SHMCHAN_BOUND)
-		return EPOLLERR;
-
-	spin_lock(&member->lock);
-	list_for_each_entry(sub, &member->subs, member_node) {
-		if (READ_ONCE(sub->bell->seq) != sub->seen) {
-			mask = EPOLLIN | EPOLLRDNORM;
-			break;
-		}
-	}
-	spin_unlock(&member->lock);
-	return mask;
-}
-
-/*
- * Up to @max events that are pending, and what each doorbell's sequence number
- * was; nothing is marked as seen yet.
- */
-static u32 peek_events(struct shmchan_member *member,
-		       struct shmchan_event *events, u64 *seqs, u32 max)
-{
-	struct shmchan_sub *sub;
-	u32 nr = 0;
-
-	spin_lock(&member->lock);
-	list_for_each_entry(sub, &member->subs, member_node) {
-		if (nr == max)
-			break;
-		seqs[nr] = READ_ONCE(sub->bell->seq);
-		if (seqs[nr] == sub->seen)
-			continue;
-		events[nr] = (struct shmchan_event) {
-			.doorbell = sub->doorbell,
-			.count = seqs[nr] - sub->seen,
-		};
-		nr++;
-	}
-	spin_unlock(&member->lock);
-	return nr;
-}
-
-/* The reader has them: read_lock kept others from taking them meanwhile. */
-static void mark_seen(struct shmchan_member *member,
-		      const struct shmchan_event *events, const u64 *seqs,
-		      u32 nr)
-{
-	struct shmchan_sub *sub;
-	u32 i;
-
-	spin_lock(&member->lock);
-	for (i = 0; i < nr; i++) {
-		sub = find_sub(member, events[i].doorbell);
-		/* Not if it was ended and made anew: that has seen more. */
-		if (!sub || (s64)(seqs[i] - sub->seen) <= 0)
-			continue;
-		sub->seen = seqs[i];
-		/* Next time the others come first. */
-		list_move_tail(&sub->member_node, &member->subs);
-	}
-	spin_unlock(&member->lock);
-}
-
-/**
- * shmchan_member_read - which doorbells were rung, and how often
- * @iocb: of a member's file
- * @to: room for struct shmchan_event, as many as fit
- *
- * Return: bytes, or -EAGAIN, -EINVAL, -EFAULT, -EINTR, and what a member's
- * calls give.
- */
-ssize_t shmchan_member_read(struct kiocb *iocb, struct iov_iter *to)
-{
-	struct shmchan_member *member = iocb->ki_filp->private_data;
-	struct shmchan_event events[SHMCHAN_FEW_EVENTS];
-	u64 seqs[SHMCHAN_FEW_EVENTS];
-	ssize_t done = 0;
-	int ret;
-	u32 nr;
-
-	ret = shmchan_member_check(member, SHMCHAN_RIGHT_WAIT);
-	if (ret)
-		return ret;
-	if (iov_iter_count(to) < sizeof(events[0]))
-		return -EINVAL;
-
-	/* Whoever holds it may sleep in a fault for as long as it likes. */
-	if (mutex_lock_interruptible(&member->read_lock))
-		return -EINTR;
-	do {
-		nr = min_t(size_t, iov_iter_count(to) / sizeof(events[0]),
-			   ARRAY_SIZE(events));
-		nr = peek_events(member, events, seqs, nr);
-		if (!nr)
-			break;
-		if (copy_to_iter(events, nr * sizeof(events[0]), to) !=
-		    nr * sizeof(events[0])) {
-			ret = -EFAULT;
-			break;
-		}
-		mark_seen(member, events, seqs, nr);
-		done += nr * sizeof(events[0]);
-	} while (nr == ARRAY_SIZE(events));
-	mutex_unlock(&member->read_lock);
-
-	if (done)
-		return done;
-	return ret ? ret : -EAGAIN;
+	return ret == -ERESTARTSYS ? -EINTR : ret;
 }

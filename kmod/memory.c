@@ -21,21 +21,24 @@
  * marks a member dead, then locks and unlocks each folio, then unmaps, leaves
  * no mapping behind: a fault came before the lock, and is unmapped, or after
  * it, and saw the mark.
+ *
+ * A member that was revoked goes on to fault, and gets two pages of its own in
+ * place of all others: one of zeros, and for what it could write another one.
  */
 
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
-#include <linux/magic.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/pseudo_fs.h>
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -43,17 +46,11 @@
 
 #define SHMCHAN_FS_MAGIC	0x73686d63	/* "shmc" */
 
-#define SHMCHAN_HUGE_ORDER	9
-#define SHMCHAN_HUGE_PAGES	BIT(SHMCHAN_HUGE_ORDER)
-
-/* So many small folios are added between two flushes of the LRU batches. */
-#define SHMCHAN_SMALL_BATCH	64
-
-/* Enough reclaim to be fair, no OOM killer, no log line. */
-#define SHMCHAN_GFP		(GFP_USER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-
 /* How often to look whether what outlived its region has been let go. */
 #define SHMCHAN_PINNED_PERIOD	HZ
+
+/* References to a page that stands in, after which nobody gets more. */
+#define SHMCHAN_MAX_REFS	(INT_MAX / 2)
 
 static struct vfsmount *shmchan_mnt;
 static int shmchan_mnt_count;
@@ -128,6 +125,7 @@ static bool shmchan_free_folios(struct shmchan_region *region)
 	struct folio *folio;
 	u64 nr = 0;
 
+	shmchan_offline_lock();
 	while ((folio = *link)) {
 		cond_resched();
 		if (folio_ref_count(folio) != 1) {
@@ -137,8 +135,9 @@ static bool shmchan_free_folios(struct shmchan_region *region)
 		*link = folio->private;
 		folio->private = NULL;
 		nr += folio_nr_pages(folio);
-		folio_put(folio);
+		shmchan_put_folio(folio);
 	}
+	shmchan_offline_unlock();
 	if (region->folios)
 		shmchan_quota_uncharge(region, nr);
 	return region->folios;
@@ -187,11 +186,15 @@ static void shmchan_evict_inode(struct inode *inode)
 	unsigned long index;
 	struct folio *folio;
 
+	shmchan_offline_lock();
+	if (region)
+		region->inode = NULL;
 	xa_for_each(&inode->i_data.i_pages, index, folio) {
 		folio->private = region->folios;
 		region->folios = folio;
 		cond_resched();
 	}
+	shmchan_offline_unlock();
 	/* Drops the page cache's references; ours are left, and pins. */
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
@@ -220,7 +223,7 @@ static char *shmchan_dname(struct dentry *dentry, char *buffer, int buflen)
 	int len;
 
 	len = scnprintf(name, sizeof(name), "/dev/shmchan:%s",
-			region->label) + 1;
+			shmchan_label(region)) + 1;
 	if (len > buflen)
 		return ERR_PTR(-ENAMETOOLONG);
 	return memcpy(buffer + buflen - len, name, len);
@@ -288,6 +291,13 @@ struct shmchan_region *shmchan_memory_new(void)
 	if (!region)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&region->seat_lock);
+	mutex_init(&region->revoke_lock);
+	mutex_init(&region->caps_lock);
+	spin_lock_init(&region->list_lock);
+	INIT_LIST_HEAD(&region->caps);
+	INIT_LIST_HEAD(&region->grants);
+	INIT_LIST_HEAD(&region->presences);
+	INIT_LIST_HEAD(&region->ends);
 
 	ret = shmchan_memory_pin();
 	if (ret)
@@ -298,19 +308,23 @@ struct shmchan_region *shmchan_memory_new(void)
 		goto err_unpin;
 	}
 	inode->i_op = &shmchan_inode_ops;
+	/* Anonymous memory to core dumps, not a file that is there to be read. */
+	clear_nlink(inode);
 	inode->i_flags |= S_NOCMTIME;
 	inode->i_mapping->a_ops = &shmchan_aops;
 	mapping_set_unevictable(inode->i_mapping);
 	mapping_set_large_folios(inode->i_mapping);
 	shmchan_mapping_set_inaccessible(inode->i_mapping);
 	/*
-	 * The DMA32 bit has nothing to do with where folios come from, that is
-	 * in SHMCHAN_GFP: it makes vma_migratable() say no, which keeps NUMA
-	 * balancing and its hinting faults away.
+	 * The DMA bit has nothing to do with where folios come from, that is in
+	 * SHMCHAN_GFP: it names a zone below all that have a policy, so that
+	 * vma_migratable() says no, which keeps NUMA balancing and its hinting
+	 * faults away.
 	 */
-	mapping_set_gfp_mask(inode->i_mapping, GFP_USER | __GFP_DMA32);
+	mapping_set_gfp_mask(inode->i_mapping, GFP_USER | SHMCHAN_GFP_LOWEST);
 	inode->i_private = region;
 	region->inode = inode;
+	shmchan_offline_watch(region);
 	return region;
 
 err_unpin:
@@ -331,162 +345,53 @@ void shmchan_memory_drop(struct shmchan_region *region)
 	shmchan_memory_unpin();
 }
 
-static struct folio *shmchan_add_folio(struct address_space *mapping,
-				       pgoff_t index, unsigned int order)
-{
-	struct folio *folio;
-	int ret;
-
-	folio = folio_alloc(SHMCHAN_GFP | __GFP_ZERO, order);
-	if (!folio)
-		return ERR_PTR(-ENOMEM);
-	/* Charges the memory cgroup, and takes the page cache's references. */
-	ret = filemap_add_folio(mapping, folio, index,
-				GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
-	if (ret) {
-		folio_put(folio);
-		return ERR_PTR(ret);
-	}
-	folio_mark_uptodate(folio);
-	folio_unlock(folio);
-	/* The reference of the allocation stays: it is the extra one. */
-	return folio;
-}
-
-static int shmchan_fill_huge(struct address_space *mapping, pgoff_t index,
-			     pgoff_t nr)
-{
-	struct folio *folio;
-	pgoff_t i;
-
-	for (i = 0; i < nr; i += SHMCHAN_HUGE_PAGES) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		folio = shmchan_add_folio(mapping, index + i,
-					  SHMCHAN_HUGE_ORDER);
-		if (IS_ERR(folio))
-			return PTR_ERR(folio);
-		cond_resched();
-	}
-	return 0;
-}
-
-/*
- * A small folio waits in a per-CPU batch before it gets on its LRU list, and
- * the batch holds a reference meanwhile: for ever, on an idle machine.  That
- * would look like a pin when a slot is to be used again.  Releasing a batch of
- * our own flushes those of this CPU, so stay on it until then.
- */
-static int shmchan_fill_small(struct address_space *mapping, pgoff_t index,
-			      pgoff_t nr)
-{
-	struct folio_batch batch;
-	struct folio *folio;
-	pgoff_t i, end;
-	int ret = 0;
-
-	for (i = 0; i < nr && !ret; i = end) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		end = min_t(pgoff_t, nr, i + SHMCHAN_SMALL_BATCH);
-		folio_batch_init(&batch);
-		migrate_disable();
-		while (i < end) {
-			folio = shmchan_add_folio(mapping, index + i, 0);
-			if (IS_ERR(folio)) {
-				ret = PTR_ERR(folio);
-				break;
-			}
-			if (!folio_batch_count(&batch)) {
-				folio_get(folio);
-				folio_batch_add(&batch, folio);
-			}
-			i++;
-		}
-		folio_batch_release(&batch);
-		migrate_enable();
-		cond_resched();
-	}
-	return ret;
-}
-
 /**
- * shmchan_memory_fill - allocate, zero and charge all of a region's memory
- * @region: with its sizes and offsets filled in
+ * shmchan_memory_file - make a file on a region's inode
+ * @region: whose inode gets one more reference
+ * @fops: of the file; ->release calls shmchan_memory_unpin()
+ * @private: its private data
+ * @flags: O_RDWR or O_RDONLY
  *
- * On failure the caller drops the region, which frees what there is.
- *
- * Return: 0, -ENOMEM, or -EINTR after a fatal signal.
+ * Return: the file, or an ERR_PTR().
  */
-int shmchan_memory_fill(struct shmchan_region *region)
+struct file *shmchan_memory_file(struct shmchan_region *region,
+				 const struct file_operations *fops,
+				 void *private, int flags)
 {
-	struct address_space *mapping = region->inode->i_mapping;
-	pgoff_t nr = region->data_size >> PAGE_SHIFT;
-	int ret;
-
-	/* finish_fault() maps no PMD beyond the size. */
-	i_size_write(region->inode, region->status_offset + region->status_size);
-
-	if (region->flags & SHMCHAN_CREATE_SMALL)
-		ret = shmchan_fill_small(mapping, 0, nr);
-	else
-		ret = shmchan_fill_huge(mapping, 0, nr);
-	if (!ret)
-		ret = shmchan_fill_small(mapping,
-					 region->control_offset >> PAGE_SHIFT,
-					 region->control_size >> PAGE_SHIFT);
-	if (!ret)
-		ret = shmchan_fill_small(mapping,
-					 region->status_offset >> PAGE_SHIFT,
-					 region->status_size >> PAGE_SHIFT);
-	return ret;
-}
-
-/**
- * shmchan_memory_file - make a file for a region: a capability
- * @region: whose inode is referenced by the caller; the reference is used up
- * @rights: of the capability; without MAP_WRITE the file is read-only
- *
- * Return: the file, or an ERR_PTR(); then the reference is still the caller's.
- */
-struct file *shmchan_memory_file(struct shmchan_region *region, u32 rights)
-{
-	struct shmchan_member *member;
 	struct file *file;
 	int ret;
 
-	member = shmchan_member_new(region, rights);
-	if (!member)
-		return ERR_PTR(-ENOMEM);
 	/* Each file holds a pin; it goes in ->release, before the mount's. */
 	ret = shmchan_memory_pin();
 	if (ret)
-		goto err_free;
+		return ERR_PTR(ret);
+	ihold(region->inode);
 	/* alloc_file_pseudo() does not take the reference that fput() drops. */
 	__module_get(THIS_MODULE);
-	file = alloc_file_pseudo(region->inode, shmchan_mnt, "shmchan",
-				 rights & SHMCHAN_RIGHT_MAP_WRITE ?
-				 O_RDWR : O_RDONLY, &shmchan_member_fops);
+	file = alloc_file_pseudo(region->inode, shmchan_mnt, "shmchan", flags,
+				 fops);
 	if (IS_ERR(file)) {
-		ret = PTR_ERR(file);
-		goto err_unpin;
+		module_put(THIS_MODULE);
+		iput(region->inode);
+		shmchan_memory_unpin();
+		return file;
 	}
-	file->private_data = member;
+	file->private_data = private;
 	return file;
-
-err_unpin:
-	module_put(THIS_MODULE);
-	shmchan_memory_unpin();
-err_free:
-	kfree(member);
-	return ERR_PTR(ret);
 }
 
-static struct folio *shmchan_folio(const struct shmchan_region *region,
-				   pgoff_t index)
+/**
+ * shmchan_memory_folio - the folio of a byte of a region
+ * @region: the region
+ * @offset: of the byte
+ *
+ * Return: the folio, or NULL where there is none.  No reference is taken: the
+ * region holds one for as long as it lives.
+ */
+struct folio *shmchan_memory_folio(const struct shmchan_region *region,
+				   u64 offset)
 {
-	/* No reference: the region holds one for as long as it lives. */
-	return xa_load(&region->inode->i_mapping->i_pages, index);
+	return xa_load(&region->inode->i_mapping->i_pages, offset >> PAGE_SHIFT);
 }
 
 /**
@@ -499,7 +404,7 @@ static struct folio *shmchan_folio(const struct shmchan_region *region,
  */
 void *shmchan_memory_at(const struct shmchan_region *region, u64 offset)
 {
-	struct folio *folio = shmchan_folio(region, offset >> PAGE_SHIFT);
+	struct folio *folio = shmchan_memory_folio(region, offset);
 
 	return page_address(folio_file_page(folio, offset >> PAGE_SHIFT)) +
 	       offset_in_page(offset);
@@ -532,17 +437,39 @@ int shmchan_memory_area(const struct shmchan_region *region, u64 start,
 }
 
 /**
- * shmchan_memory_unmap - take away what a member that has ended still maps
- * @member: in state ENDED
+ * shmchan_memory_cgroup - which memory cgroup was charged?
+ * @region: with its memory
  *
- * Of everything from the first to the last byte that it ever mapped; other
- * members' mappings there go too, and come back by faults.
+ * Return: the inode number of its directory; 0 without memory cgroups.
  */
-void shmchan_memory_unmap(struct shmchan_member *member)
+u64 shmchan_memory_cgroup(const struct shmchan_region *region)
 {
-	struct address_space *mapping = member->region->inode->i_mapping;
-	u64 start = READ_ONCE(member->map_start);
-	u64 end = READ_ONCE(member->map_end);
+	u64 id = 0;
+#ifdef CONFIG_MEMCG
+	struct mem_cgroup *memcg;
+
+	/* That of one page is good for all. */
+	rcu_read_lock();
+	memcg = folio_memcg(shmchan_memory_folio(region, region->status_offset));
+	if (memcg)
+		id = cgroup_id(memcg->css.cgroup);
+	rcu_read_unlock();
+#endif
+	return id;
+}
+
+/**
+ * shmchan_memory_unmap - take away what those who have ended still map
+ * @region: the region
+ * @start: region offset of what they may have mapped
+ * @end: the end of that
+ *
+ * Their ends are marked.  Other members' mappings there go too, and come back by
+ * faults.
+ */
+void shmchan_memory_unmap(struct shmchan_region *region, u64 start, u64 end)
+{
+	struct address_space *mapping = region->inode->i_mapping;
 	unsigned long index = start >> PAGE_SHIFT;
 	struct folio *folio;
 
@@ -588,7 +515,7 @@ int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length)
 	/* All at once: each call walks every mapping of the range. */
 	unmap_mapping_range(mapping, start, length, 1);
 	while (index < end && !ret) {
-		folio = shmchan_folio(region, index);
+		folio = shmchan_memory_folio(region, (u64)index << PAGE_SHIFT);
 		/* Nobody maps it anew while we hold the lock. */
 		folio_lock(folio);
 		/* A reader may have, since: then once more, this one. */
@@ -607,6 +534,57 @@ int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length)
 	return ret;
 }
 
+/* One of the pages of a revoked member, or NULL. */
+static struct page *stand_in(struct page **where)
+{
+	struct page *page = READ_ONCE(*where), *old;
+
+	if (page)
+		return page;
+	page = alloc_page(GFP_USER | __GFP_ACCOUNT | __GFP_ZERO);
+	if (!page)
+		return NULL;
+	old = cmpxchg(where, NULL, page);
+	if (!old)
+		return page;
+	put_page(page);
+	return old;
+}
+
+/* Has it been revoked to the end? */
+static bool is_gone(const struct shmchan_member *member)
+{
+	/* Pairs with the release in shmchan_member_finish(). */
+	return smp_load_acquire(&member->gone);
+}
+
+/* No memory of the region any more. */
+static vm_fault_t shmchan_fault_ended(struct vm_fault *vmf,
+				      struct shmchan_member *member)
+{
+	struct page *page;
+
+	if (READ_ONCE(member->state) != SHMCHAN_REVOKED ||
+	    member->join_flags & SHMCHAN_JOIN_SIGBUS)
+		return VM_FAULT_SIGBUS;
+	/*
+	 * Not while something of the region is still mapped: a member that reads
+	 * zeros in one place must not find its slot word LIVE in another.
+	 */
+	if (wait_var_event_killable(&member->gone, is_gone(member)))
+		return VM_FAULT_SIGBUS;
+	/* What is read as zeros must never become writable. */
+	page = stand_in(vmf->vma->vm_flags & VM_MAYWRITE ? &member->scratch :
+							   &member->zeros);
+	if (!page)
+		return VM_FAULT_OOM;
+	if (page_ref_count(page) > SHMCHAN_MAX_REFS)
+		return VM_FAULT_SIGBUS;
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
 static vm_fault_t shmchan_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -616,15 +594,19 @@ static vm_fault_t shmchan_fault(struct vm_fault *vmf)
 	/* A child by fork, or another holder of the file, is no member. */
 	if (vma->vm_mm != member->mm->mn.mm)
 		return VM_FAULT_SIGBUS;
-	folio = shmchan_folio(member->region, vmf->pgoff);
+	/* It stays so: then it need not be in the way of the living. */
+	if (READ_ONCE(member->state) != SHMCHAN_BOUND)
+		return shmchan_fault_ended(vmf, member);
+	folio = shmchan_memory_folio(member->region,
+				     (u64)vmf->pgoff << PAGE_SHIFT);
 	if (!folio)
 		return VM_FAULT_SIGBUS;
 
 	folio_lock(folio);
-	/* Pairs with the cmpxchg and the lock in shmchan_member_end(). */
+	/* Pairs with the cmpxchg of its end, and the lock of its unmapping. */
 	if (READ_ONCE(member->state) != SHMCHAN_BOUND) {
 		folio_unlock(folio);
-		return VM_FAULT_SIGBUS;
+		return shmchan_fault_ended(vmf, member);
 	}
 	fault_delay();
 	/* Under the lock, so that shmchan_memory_fence() counts no visitor. */
@@ -633,11 +615,35 @@ static vm_fault_t shmchan_fault(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED;
 }
 
+#ifdef SHMCHAN_MREMAP_RACES
+/**
+ * shmchan_vma_moves - ->open of region memory, which is called before mremap() moves
+ * @vma: the new mapping: a part that was split off, or what is about to move
+ *
+ * What is moved shall hold nothing that the end of a member could take meanwhile:
+ * so it is taken now, while nobody can fault it in again, as this holds mmap_lock;
+ * afterwards it is, at the new place.  (The others' mappings go with it, and come
+ * back with their next faults.)  Who has this needs a ->close, too: mappings without
+ * one may be merged as they move, and then ->open is not called.
+ */
+void shmchan_vma_moves(struct vm_area_struct *vma)
+{
+	mmap_assert_write_locked(vma->vm_mm);
+	/* A part is where the whole has been; what moves comes to a free place. */
+	if (find_vma_intersection(vma->vm_mm, vma->vm_start, vma->vm_end))
+		return;
+	unmap_mapping_range(vma->vm_file->f_mapping,
+			    (loff_t)vma->vm_pgoff << PAGE_SHIFT,
+			    vma->vm_end - vma->vm_start, 1);
+}
+#endif
+
 static void shmchan_vma_open(struct vm_area_struct *vma)
 {
 	struct shmchan_member *member = vma->vm_file->private_data;
 
 	atomic_inc(&member->nr_vmas);
+	shmchan_vma_moves(vma);
 }
 
 static void shmchan_vma_close(struct vm_area_struct *vma)
@@ -657,9 +663,17 @@ static const struct vm_operations_struct shmchan_vm_ops = {
 	.fault	= shmchan_fault,
 };
 
-/* Does [start, end) lie wholly inside windows that this slot may write? */
-static bool shmchan_writable(const struct shmchan_region *region, u32 slot,
-			     u64 start, u64 end)
+/**
+ * shmchan_writable - does a range lie wholly inside windows of a slot?
+ * @region: the region
+ * @slot: the slot; shared windows count as well
+ * @start: region offset
+ * @end: the end of the range
+ *
+ * Return: whether the holder of the slot may write all of it.
+ */
+bool shmchan_writable(const struct shmchan_region *region, u32 slot, u64 start,
+		      u64 end)
 {
 	u32 i;
 
@@ -677,15 +691,7 @@ static bool shmchan_writable(const struct shmchan_region *region, u32 slot,
 	return start >= end;
 }
 
-/**
- * shmchan_member_mmap - map a part of a region
- * @file: a member's
- * @vma: wanted
- *
- * Return: 0; -EINVAL (private, or not within one area); -EACCES (no right to
- * read, or to write all of it); -ENOTCONN, -EPERM, -ESTALE.
- */
-int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma)
+static int map_area(struct file *file, struct vm_area_struct *vma)
 {
 	struct shmchan_member *member = file->private_data;
 	struct shmchan_region *region = member->region;
@@ -704,8 +710,10 @@ int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma)
 	if (vma->vm_pgoff > (U64_MAX >> PAGE_SHIFT) ||
 	    shmchan_memory_area(region, start, length))
 		return -EINVAL;
+	if (!shmchan_terms_cover(member, start, length))
+		return -EACCES;
 
-	if (!(member->rights & SHMCHAN_RIGHT_MAP_WRITE) ||
+	if (!(member->terms.rights & SHMCHAN_RIGHT_MAP_WRITE) ||
 	    !shmchan_writable(region, member->slot, start, start + length)) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EACCES;
@@ -729,9 +737,9 @@ int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma)
 	if (start + length > member->map_end)
 		WRITE_ONCE(member->map_end, start + length);
 	/*
-	 * Pairs with shmchan_member_end(), which sets the state and then reads
-	 * nr_vmas: if it saw no mapping, we see its state; and if it saw ours,
-	 * it sees the range as well.
+	 * Pairs with member_end() and end_marked(), which set the state and
+	 * then read nr_vmas: who saw no mapping has set the state that we see,
+	 * and who saw ours sees the range as well.
 	 */
 	smp_mb__before_atomic();	/* the range, the store of nr_vmas */
 	atomic_inc(&member->nr_vmas);
@@ -741,4 +749,22 @@ int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ESTALE;
 	}
 	return 0;
+}
+
+/**
+ * shmchan_member_mmap - map a part of a region
+ * @file: a member's
+ * @vma: wanted
+ *
+ * Return: 0; -EINVAL (private, or not within one area); -EACCES (no right to
+ * read, or beyond the capability's range, or not all of it is to be written);
+ * -ENOTCONN, -EPERM, -ESTALE.
+ */
+int shmchan_member_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	int ret = map_area(file, vma);
+
+	if (ret)
+		shmchan_trace_mmap(file->private_data, vma->vm_flags, ret);
+	return ret;
 }

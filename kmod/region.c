@@ -26,23 +26,20 @@
 /* Beyond any machine, and far from overflow. */
 #define SHMCHAN_MAX_BYTES	BIT_ULL(50)
 
-static u64 data_granule(const struct shmchan_region *region)
+/* What the data area is made of, by the flags of its region. */
+static u64 data_granule(u32 flags)
 {
-	return region->flags & SHMCHAN_CREATE_SMALL ? SHMCHAN_PAGE :
-						      SHMCHAN_HUGE;
+	return flags & SHMCHAN_CREATE_SMALL ? SHMCHAN_PAGE : SHMCHAN_HUGE;
 }
 
 /* Everything about a CREATE that can be judged without its arrays. */
 static int check_create(const struct shmchan_create *c)
 {
-	u64 granule = c->flags & SHMCHAN_CREATE_SMALL ? SHMCHAN_PAGE :
-							SHMCHAN_HUGE;
-
-	if (c->flags & ~SHMCHAN_CREATE_FLAGS || c->mode & ~0666 || c->reserved)
+	if (c->flags & ~SHMCHAN_CREATE_FLAGS || c->mode & ~0666)
 		return -EINVAL;
 	if (!(c->flags & SHMCHAN_CREATE_JOIN) && (c->join_flags || c->join_slot))
 		return -EINVAL;
-	if (!IS_ALIGNED(c->data_size, granule) ||
+	if (!IS_ALIGNED(c->data_size, data_granule(c->flags)) ||
 	    !IS_ALIGNED(c->control_size, SHMCHAN_PAGE) || !c->control_size)
 		return -EINVAL;
 	if (!c->nr_slots)
@@ -52,8 +49,11 @@ static int check_create(const struct shmchan_create *c)
 	    c->nr_windows > SHMCHAN_MAX_WINDOWS ||
 	    c->header_len > SHMCHAN_PAGE)
 		return -E2BIG;
-	if (c->flags & SHMCHAN_CREATE_CONTIG || c->numa_policy || c->numa_nodes)
-		return -EOPNOTSUPP;
+	/* One run is of 2 MiB folios, and on one node. */
+	if (c->flags & SHMCHAN_CREATE_CONTIG &&
+	    (c->flags & SHMCHAN_CREATE_SMALL || !c->data_size ||
+	     c->numa_policy == SHMCHAN_NUMA_INTERLEAVE))
+		return -EINVAL;
 	if (!(c->flags & SHMCHAN_CREATE_SMALL) && c->data_size &&
 	    !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
 		return -EOPNOTSUPP;
@@ -72,7 +72,7 @@ static int check_windows(const struct shmchan_region *region)
 	for (i = 0; i < region->nr_windows; i++) {
 		const struct shmchan_window *w = &region->windows[i];
 		bool control = w->offset >= region->control_offset;
-		u64 granule = control ? SHMCHAN_PAGE : data_granule(region);
+		u64 granule = control ? SHMCHAN_PAGE : data_granule(region->flags);
 
 		if (w->flags || !w->length ||
 		    !IS_ALIGNED(w->offset, granule) ||
@@ -100,7 +100,7 @@ static int make_windows(struct shmchan_region *region,
 		return 0;
 	region->windows = kvmalloc_array(c->nr_windows,
 					 sizeof(*region->windows),
-					 GFP_KERNEL_ACCOUNT);
+					 SHMCHAN_GFP_ARRAY);
 	if (!region->windows)
 		return -ENOMEM;
 	region->nr_windows = c->nr_windows;
@@ -118,7 +118,7 @@ static int make_seats(struct shmchan_region *region,
 	u32 i;
 
 	region->seats = kvcalloc(c->nr_slots, sizeof(*region->seats),
-				 GFP_KERNEL_ACCOUNT);
+				 SHMCHAN_GFP_ARRAY);
 	if (!region->seats)
 		return -ENOMEM;
 	region->nr_seats = c->nr_slots;
@@ -130,6 +130,7 @@ static int make_seats(struct shmchan_region *region,
 		if (slot.flags & ~(SHMCHAN_SLOT_FLAG_UID |
 				   SHMCHAN_SLOT_FLAG_SAME_UID))
 			return -EINVAL;
+		INIT_LIST_HEAD(&seat->end_node);
 		seat->flags = slot.flags;
 		seat->uid = INVALID_UID;
 		if (slot.flags & SHMCHAN_SLOT_FLAG_UID)
@@ -151,7 +152,7 @@ static int make_bells(struct shmchan_region *region,
 	u32 i;
 
 	region->bells = kvcalloc(c->nr_doorbells + 1, sizeof(*region->bells),
-				 GFP_KERNEL_ACCOUNT);
+				 SHMCHAN_GFP_ARRAY);
 	if (!region->bells)
 		return -ENOMEM;
 	region->nr_bells = c->nr_doorbells + 1;
@@ -167,25 +168,6 @@ static int make_bells(struct shmchan_region *region,
 	return 0;
 }
 
-/* Runs of memory that lies together; the region's folios never move. */
-static u32 count_extents(const struct shmchan_region *region)
-{
-	u64 granule = data_granule(region);
-	void *next = NULL;
-	u32 nr = 0;
-	u64 off;
-
-	for (off = 0; off < region->data_size; off += granule) {
-		void *addr = shmchan_memory_at(region, off);
-
-		if (addr != next)
-			nr++;
-		next = addr + granule;
-		cond_resched();
-	}
-	return nr;
-}
-
 /* Once there is memory: who points where in the status area. */
 static void make_status(struct shmchan_region *region)
 {
@@ -195,7 +177,8 @@ static void make_status(struct shmchan_region *region)
 	struct shmchan_status *status;
 	u32 i;
 
-	region->nr_extents = count_extents(region);
+	region->nr_extents = shmchan_extents_count(region, 0,
+						   region->data_size);
 	status = shmchan_memory_at(region, region->status_offset);
 	status->version = 1;
 	status->nr_slots = region->nr_seats;
@@ -217,13 +200,19 @@ static void make_status(struct shmchan_region *region)
 static int make_region(struct shmchan_region *region,
 		       const struct shmchan_create *c)
 {
+	struct shmchan_numa numa;
 	u64 bytes;
 	int ret;
 
-	region->flags = c->flags & (SHMCHAN_CREATE_SMALL | SHMCHAN_CREATE_DUMP);
-	region->mode = c->mode & ~current_umask();
-	region->uid = current_euid();
-	region->gid = current_egid();
+	ret = shmchan_numa_init(&numa, c);
+	if (ret)
+		return ret;
+	region->numa_policy = numa.policy;
+	region->flags = c->flags & (SHMCHAN_CREATE_SMALL |
+				    SHMCHAN_CREATE_CONTIG | SHMCHAN_CREATE_DUMP);
+	region->perm.mode = c->mode & ~current_umask();
+	region->perm.uid = current_euid();
+	region->perm.gid = current_egid();
 	region->data_size = c->data_size;
 	region->control_offset = SHMCHAN_CONTROL_OFFSET(c->data_size);
 	region->control_size = c->control_size;
@@ -249,7 +238,7 @@ static int make_region(struct shmchan_region *region,
 	ret = make_windows(region, c);
 	if (ret)
 		return ret;
-	ret = shmchan_memory_fill(region);
+	ret = shmchan_memory_fill(region, &numa);
 	if (ret)
 		return ret;
 	make_status(region);
@@ -272,6 +261,7 @@ void shmchan_region_free(struct shmchan_region *region)
 		put_pid(region->seats[i].cur.pid);
 		put_pid(region->seats[i].prev.pid);
 	}
+	shmchan_offline_forget(region);
 	shmchan_quota_uncharge(region, region->nr_pages);
 	kvfree(region->windows);
 	kvfree(region->bells);
@@ -283,6 +273,7 @@ void shmchan_region_free(struct shmchan_region *region)
 static struct file *make_file(const struct shmchan_create *c, const char *name)
 {
 	struct shmchan_region *region;
+	struct shmchan_member *member;
 	struct file *file;
 	int ret;
 
@@ -291,23 +282,56 @@ static struct file *make_file(const struct shmchan_create *c, const char *name)
 		return ERR_CAST(region);
 	strscpy(region->label, name, sizeof(region->label));
 	ret = make_region(region, c);
-	if (ret) {
-		file = ERR_PTR(ret);
-		goto out;
+	file = ret ? ERR_PTR(ret) :
+	       shmchan_member_file(region, SHMCHAN_RIGHT_ALL, NULL);
+	if (!IS_ERR(file)) {
+		member = file->private_data;
+		shmchan_terms_all(region, &member->terms);
 	}
-	ihold(region->inode);
-	file = shmchan_memory_file(region, SHMCHAN_RIGHT_ALL);
-	if (IS_ERR(file))
-		iput(region->inode);
-out:
 	/* From here on the file, if any, is what holds the region. */
 	shmchan_memory_drop(region);
 	return file;
 }
 
+/*
+ * The name, for as long as the creator's address space and its capability, or
+ * another member there, do not end.  *smm becomes the capability's if it is used.
+ */
+static int name_region(struct shmchan_member *member, const char *name,
+		       struct shmchan_mm **smm)
+{
+	const struct shmchan_offer offer = { .region = member->region };
+	struct shmchan_region *region = member->region;
+	struct shmchan_presence *presence;
+	struct shmchan_name *entry;
+	int ret = -ENOMEM;
+
+	entry = shmchan_name_new(name);
+	presence = shmchan_presence_get(region);
+	if (!entry || !presence)
+		goto out;
+	/* Whoever opens it at once revokes nothing before we are through. */
+	mutex_lock(&region->caps_lock);
+	ret = shmchan_name_add(entry, presence, &offer);
+	if (!ret) {
+		entry = NULL;
+		if (member->state == SHMCHAN_UNBOUND) {
+			shmchan_member_keep(member, *smm);
+			shmchan_presence_set(member, presence);
+			presence = NULL;
+			*smm = NULL;
+		}
+	}
+	mutex_unlock(&region->caps_lock);
+out:
+	shmchan_presence_put(presence);
+	kfree(entry);
+	return ret;
+}
+
 /* All that can fail once the region is there; the name comes last. */
 static int finish_create(struct shmchan_call *call, struct file *file,
-			 const char *name)
+			 struct shmchan_mm **smm)
 {
 	struct shmchan_member *member = file->private_data;
 	struct shmchan_create *c = call->arg;
@@ -320,10 +344,10 @@ static int finish_create(struct shmchan_call *call, struct file *file,
 		c->join_slot = member->slot;
 		c->generation = member->generation;
 	}
-	ret = shmchan_respond(call, sizeof(*c));
+	ret = shmchan_respond(call);
 	if (ret)
 		return ret;
-	return name[0] ? shmchan_name_add(member, name) : 0;
+	return call->name[0] ? name_region(member, call->name, smm) : 0;
 }
 
 /**
@@ -335,7 +359,6 @@ static int finish_create(struct shmchan_call *call, struct file *file,
 int shmchan_create_ioctl(struct shmchan_call *call)
 {
 	struct shmchan_create *c = call->arg;
-	char name[SHMCHAN_NAME_LEN] = "";
 	struct shmchan_mm *smm = NULL;
 	struct file *file;
 	int ret;
@@ -344,16 +367,16 @@ int shmchan_create_ioctl(struct shmchan_call *call)
 	if (ret)
 		return ret;
 	if (c->name_len || c->name) {
-		ret = shmchan_name_check(c->name, c->name_len, name);
+		ret = shmchan_name_read(call, c->name, c->name_len);
 		if (ret)
 			return ret;
 		/* It is asked again when it counts: this saves the work. */
-		ret = shmchan_name_free(name);
+		ret = shmchan_name_free(call->name);
 		if (ret)
 			return ret;
 	}
 	/* Before the memory: a restart would allocate all of that again. */
-	if (c->flags & SHMCHAN_CREATE_JOIN) {
+	if (c->flags & SHMCHAN_CREATE_JOIN || c->name) {
 		smm = shmchan_mm_get();
 		if (IS_ERR(smm))
 			return PTR_ERR(smm);
@@ -364,11 +387,11 @@ int shmchan_create_ioctl(struct shmchan_call *call)
 		ret = c->fd;
 		goto out;
 	}
-	file = make_file(c, name);
+	file = make_file(c, call->name);
 	ret = PTR_ERR_OR_ZERO(file);
 	if (ret)
 		goto err_fd;
-	ret = finish_create(call, file, name);
+	ret = finish_create(call, file, &smm);
 	if (ret)
 		goto err_file;
 	fd_install(c->fd, file);
@@ -411,12 +434,15 @@ static int copy_bells(const struct shmchan_region *region,
 int shmchan_query_ioctl(struct shmchan_call *call)
 {
 	const struct shmchan_member *member = call->file->private_data;
-	const struct shmchan_region *region = member->region;
+	struct shmchan_region *region = member->region;
 	struct shmchan_query *q = call->arg;
+	struct shmchan_perm perm;
 	u32 state;
 
-	if (q->flags || q->reserved)
+	if (q->flags)
 		return -EINVAL;
+	if (shmchan_grant_revoked(member->grant))
+		return -ESTALE;
 	if (q->windows &&
 	    copy_to_user(u64_to_user_ptr(q->windows), region->windows,
 			 min(q->nr_windows, region->nr_windows) *
@@ -433,17 +459,34 @@ int shmchan_query_ioctl(struct shmchan_call *call)
 	q->status_size = region->status_size;
 	q->nr_slots = region->nr_seats;
 	q->nr_doorbells = region->nr_bells - 1;
-	q->rights = member->rights;
-	/* pairs with the release in shmchan_member_join() */
+	q->seals = READ_ONCE(region->seals);
+	if (mutex_lock_killable(&region->caps_lock))
+		return -EINTR;
+	perm = region->perm;
+	q->rights = member->terms.rights;
+	q->data = member->terms.data;
+	q->control = member->terms.control;
+	q->join_slot = member->terms.slot;
+	q->reserved = 0;
+	mutex_unlock(&region->caps_lock);
+	/* pairs with the release in bind() of member.c */
 	state = smp_load_acquire(&member->state);
-	q->slot = state >= SHMCHAN_BOUND ? member->slot : SHMCHAN_SLOT_NONE;
-	q->generation = state >= SHMCHAN_BOUND ? member->generation : 0;
-	q->mode = region->mode;
-	q->uid = from_kuid_munged(current_user_ns(), region->uid);
-	q->gid = from_kgid_munged(current_user_ns(), region->gid);
+	if (state >= SHMCHAN_BOUND && member->generation) {
+		q->slot = member->slot;
+		q->generation = member->generation;
+	} else {
+		q->slot = SHMCHAN_SLOT_NONE;
+		q->generation = 0;
+	}
+	q->mode = perm.mode;
+	q->uid = from_kuid_munged(current_user_ns(), perm.uid);
+	q->gid = from_kgid_munged(current_user_ns(), perm.gid);
 	q->nr_windows = region->nr_windows;
-	q->data_folio_size = data_granule(region);
+	q->data_folio_size = data_granule(region->flags);
 	q->nr_extents = region->nr_extents;
-	memcpy(q->name, region->label, sizeof(q->name));
-	return shmchan_respond(call, sizeof(*q));
+	q->numa_policy = region->numa_policy;
+	if (shmchan_quota_charged(region, q))
+		q->cgroup = shmchan_memory_cgroup(region);
+	shmchan_name_of(region, q->name);
+	return shmchan_respond(call);
 }
