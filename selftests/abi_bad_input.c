@@ -7,6 +7,7 @@
 #include "../kselftest_harness.h"
 #include "abi_calls.h"
 #include "test_kmsg.h"
+#include "test_uring.h"
 
 FIXTURE(abi) {
 	struct abi abi;
@@ -91,28 +92,143 @@ FIXTURE_TEARDOWN(abi)
 	}								\
 } while (0)
 
-TEST_F(abi, flags_and_reserved)
+TEST_F_TIMEOUT(abi, flags_and_reserved, 180)
 {
 	bad_bits(ABI_QUERY_DEVICE, query_device.flags, 0);
 	bad_bits(ABI_CREATE, create.flags, 0xf);
-	bad_bits(ABI_CREATE, create.reserved, 0);
 	bad_bits(ABI_CREATE, create.mode, 0666);
 	bad_bits(ABI_OPEN, open.flags, 0x7);
 	bad_bits(ABI_OPEN, open.reserved, 0);
 	bad_bits(ABI_OPEN, open.rights, SHMCHAN_RIGHT_ALL);
 	bad_bits(ABI_LIST_NAMES, list.flags, 0);
+	bad_bits(ABI_LIST_USERS, list_users.flags, 0);
 	bad_bits(ABI_QUERY, query.flags, 0);
-	bad_bits(ABI_JOIN, join.flags, SHMCHAN_JOIN_ASYM);
+	bad_bits(ABI_JOIN, join.flags, SHMCHAN_JOIN_ASYM | SHMCHAN_JOIN_SIGBUS);
+	bad_bits(ABI_MINT, mint.flags, 0x7);
+	bad_bits(ABI_MINT, mint.rights, SHMCHAN_RIGHT_ALL);
+	bad_bits(ABI_MINT, mint.slot, 0);
+	bad_bits(ABI_MINT, mint.data.offset, 0);
+	bad_bits(ABI_MINT, mint.data.length, 0);
+	bad_bits(ABI_MINT, mint.control.offset, 0);
+	bad_bits(ABI_MINT, mint.control.length, 0);
+	bad_bits(ABI_MINT, mint.reserved, 0);
+	bad_bits(ABI_PUBLISH, publish.flags, 0);
+	bad_bits(ABI_PUBLISH, publish.mode, 0666);
+	bad_bits(ABI_PUBLISH, publish.rights, SHMCHAN_RIGHT_ALL);
+	bad_bits(ABI_PUBLISH, publish.reserved, 0);
+	bad_bits(ABI_WITHDRAW, withdraw.flags, 0);
+	bad_bits(ABI_SETATTR, setattr.flags, 0x7);
+	bad_bits(ABI_SETATTR, setattr.mode, 0666);
+	bad_bits(ABI_SETATTR, setattr.uid, 0);
+	bad_bits(ABI_SETATTR, setattr.gid, 0);
+	bad_bits(ABI_SETATTR, setattr.reserved, 0);
+	bad_bits(ABI_SEAL, seal.flags, 0);
+	bad_bits(ABI_SEAL, seal.seals, 0x3);
+	bad_bits(ABI_SEAL, seal.reserved, 0);
+	bad_bits(ABI_REVOKE, revoke.flags, SHMCHAN_REVOKE_UID);
+	bad_bits(ABI_REVOKE, revoke.slot, 0);
+	bad_bits(ABI_REVOKE, revoke.generation, 0);
+	bad_bits(ABI_REVOKE, revoke.reserved, 0);
+	bad_bits(ABI_EXTENTS, extents.flags, SHMCHAN_EXTENTS_PHYS);
 	bad_bits(ABI_LEAVE, leave.flags, 0);
 	bad_bits(ABI_MEMBER_INFO, member_info.flags, 0);
 	bad_bits(ABI_MEMBER_INFO, member_info.reserved, 0);
-	bad_bits(ABI_WAIT, wait.flags, 0);
+	bad_bits(ABI_WAIT, wait.flags, SHMCHAN_WAIT_FENCED);
 	bad_bits(ABI_WAIT, wait.reserved, 0);
 	bad_bits(ABI_RING, ring.flags, SHMCHAN_RING_SET);
 	bad_bits(ABI_RING_WAIT, ring_wait.flags, 0);
 	bad_bits(ABI_ARM, arm.flags, SHMCHAN_ARM_DISARM);
+	/* MEMBERS is wrong, too, on this doorbell. */
 	bad_bits(ABI_SUBSCRIBE, subscribe.flags, SHMCHAN_SUBSCRIBE_END);
 	bad_bits(ABI_SUBSCRIBE, subscribe.reserved, 0);
+	bad_bits(ABI_EXPORT_DMABUF, export_dmabuf.flags, SHMCHAN_EXPORT_WRITE);
+	bad_bits(ABI_EXPORT_DMABUF, export_dmabuf.reserved, 0);
+	/* END is wrong, too, with an eventfd. */
+	bad_bits(ABI_BIND_EVENTFD, bind_eventfd.flags, 0);
+}
+
+TEST_F_TIMEOUT(abi, mint, 120)
+{
+	struct shmchan_mint *m = &self->arg.mint;
+	const struct layout *l = &self->abi.layout;
+	uint64_t control = SHMCHAN_CONTROL_OFFSET(l->data_size);
+
+	bad(EINVAL, ABI_MINT, m->rights = 0);
+	bad(EINVAL, ABI_MINT, (m->flags = SHMCHAN_MINT_SLOT, m->slot = 4));
+	bad(EINVAL, ABI_MINT, (m->flags = SHMCHAN_MINT_SLOT,
+			       m->slot = SHMCHAN_SLOT_ANY));
+	bad(EISCONN, ABI_MINT, m->flags = SHMCHAN_MINT_SELF);
+#define range(err, area, _offset, _length)				\
+	bad(err, ABI_MINT, (m->flags = SHMCHAN_MINT_RANGE,		\
+			    m->area.offset = (_offset),			\
+			    m->area.length = (_length)))
+	range(EINVAL, data, 0, 1);
+	range(EINVAL, data, 1, PAGE);
+	range(EINVAL, data, PAGE, 0);
+	range(EINVAL, data, 0, l->data_size + PAGE);
+	range(EINVAL, data, l->data_size, PAGE);
+	range(EINVAL, data, PAGE, -PAGE);
+	range(EINVAL, data, -PAGE, PAGE);
+	range(EINVAL, data, -PAGE, 2 * PAGE);
+	range(EINVAL, data, 0, -PAGE);
+	range(EINVAL, data, control, PAGE);
+	range(EINVAL, control, control - PAGE, PAGE);
+	range(EINVAL, control, 0, PAGE);
+	range(EINVAL, control, control, l->control_size + PAGE);
+	range(EINVAL, control, control + 1, PAGE);
+	range(EINVAL, control, control + PAGE, -PAGE);
+	range(EINVAL, control, control, 0);
+	range(EINVAL, control, SHMCHAN_STATUS_OFFSET(l->data_size,
+						     l->control_size), PAGE);
+#undef range
+}
+
+TEST_F(abi, publish_and_withdraw)
+{
+	struct shmchan_publish *p = &self->arg.publish;
+	struct shmchan_withdraw *w = &self->arg.withdraw;
+
+	bad(EINVAL, ABI_PUBLISH, p->rights = 0);
+	bad(EINVAL, ABI_PUBLISH, p->name_len = 0);
+	bad(EINVAL, ABI_PUBLISH, p->name_len = SHMCHAN_NAME_LEN);
+	bad(EFAULT, ABI_PUBLISH, p->name = 0);
+	bad(EINVAL, ABI_PUBLISH, p->name = ptr("a/b"));
+	bad(EEXIST, ABI_PUBLISH, (p->name = ptr(self->abi.name),
+				  p->name_len = strlen(self->abi.name)));
+	bad(EINVAL, ABI_WITHDRAW, w->name_len = 0);
+	bad(EFAULT, ABI_WITHDRAW, w->name = 0);
+	bad(ENOENT, ABI_WITHDRAW, (w->name = ptr("no-such"), w->name_len = 7));
+	bad(EINVAL, ABI_WITHDRAW, w->flags = SHMCHAN_WITHDRAW_PUBLISHED);
+}
+
+TEST_F(abi, setattr_seal_revoke)
+{
+	struct shmchan_setattr *s = &self->arg.setattr;
+	struct shmchan_revoke *r = &self->arg.revoke;
+
+	bad(EINVAL, ABI_SETATTR, s->flags = 0);
+	bad(EINVAL, ABI_SETATTR, (s->flags = 0, s->mode = 0));
+	bad(EINVAL, ABI_SETATTR, (s->flags = SHMCHAN_SETATTR_UID,
+				  s->mode = 0, s->uid = -1));
+	bad(EINVAL, ABI_SETATTR, (s->flags = SHMCHAN_SETATTR_GID,
+				  s->mode = 0, s->gid = -1));
+	bad(EINVAL, ABI_SEAL, self->arg.seal.seals = 0);
+	bad(EINVAL, ABI_REVOKE, r->flags = 0);
+	bad(EINVAL, ABI_REVOKE, r->flags = 3);
+	bad(EINVAL, ABI_REVOKE, r->uid = -1);
+#define by_slot(err, _slot, _generation, _uid)				\
+	bad(err, ABI_REVOKE, (r->flags = SHMCHAN_REVOKE_SLOT,		\
+			      r->uid = (_uid), r->slot = (_slot),	\
+			      r->generation = (_generation)))
+	by_slot(EINVAL, 4, 0, 0);
+	by_slot(EINVAL, SHMCHAN_SLOT_ANY, 0, 0);
+	by_slot(EINVAL, 1, 0, 1);
+	by_slot(ESRCH, 1, 0, 0);
+	by_slot(ESRCH, 0, 2, 0);
+	/* Its own. */
+	by_slot(EINVAL, 0, 0, 0);
+	by_slot(EINVAL, 0, 1, 0);
+#undef by_slot
 }
 
 TEST_F(abi, create_numbers)
@@ -145,14 +261,12 @@ TEST_F(abi, create_numbers)
 	bad(E2BIG, ABI_CREATE, c->nr_windows = ~0U);
 	bad(E2BIG, ABI_CREATE, c->header_len = 4097);
 	bad(E2BIG, ABI_CREATE, c->header_len = ~0U);
-	bad(EOPNOTSUPP, ABI_CREATE, c->numa_policy = 1);
-	bad(EOPNOTSUPP, ABI_CREATE, c->numa_nodes = 1);
 	/* What belongs to JOIN, without it. */
 	bad(EINVAL, ABI_CREATE, c->join_flags = SHMCHAN_JOIN_ASYM);
 	bad(EINVAL, ABI_CREATE, c->join_slot = 1);
 	/* And with it. */
 	bad(EINVAL, ABI_CREATE, (c->flags |= SHMCHAN_CREATE_JOIN,
-				 c->join_flags = 2));
+				 c->join_flags = 4));
 	bad(EINVAL, ABI_CREATE, (c->flags |= SHMCHAN_CREATE_JOIN,
 				 c->join_slot = 4));
 	bad(EINVAL, ABI_CREATE, (c->flags |= SHMCHAN_CREATE_JOIN,
@@ -166,13 +280,58 @@ TEST_F(abi, create_numbers)
 
 TEST_F(abi, create_contig)
 {
-	struct shmchan_query_device q;
+	struct shmchan_create *c = &self->arg.create;
+	uint32_t node = 0;
 
-	ASSERT_EQ(0, query_device(&q));
-	if (q.features & SHMCHAN_FEATURE_CONTIG)
-		SKIP(return, "this module offers contiguous regions");
-	bad(EOPNOTSUPP, ABI_CREATE,
-	    self->arg.create.flags |= SHMCHAN_CREATE_CONTIG);
+	self->abi.layout = layout_default(SHMCHAN_CREATE_CONTIG, true);
+	bad(EINVAL, ABI_CREATE, c->flags |= SHMCHAN_CREATE_SMALL);
+	bad(EINVAL, ABI_CREATE, c->data_size += PAGE);
+	bad(EINVAL, ABI_CREATE, (c->data_size = 0, c->nr_windows = 0));
+	bad(EINVAL, ABI_CREATE, (c->numa_policy = SHMCHAN_NUMA_INTERLEAVE,
+				 c->numa_nodes = ptr(&node),
+				 c->nr_nodes = 1));
+	bad(ENOSPC, ABI_CREATE, (c->data_size = 1ULL << 49,
+				 c->nr_windows = 0));
+}
+
+/* A policy, and so many of the nodes at self->set. */
+#define bad_numa(err, policy, nr, spoil)				\
+	bad(err, ABI_CREATE, (c->numa_policy = (policy),		\
+			      c->nr_nodes = (nr),			\
+			      c->numa_nodes = ptr(self->set), spoil))
+
+TEST_F(abi, create_numa)
+{
+	static const uint32_t nowhere[] = {
+		63, 64, 1023, 1024, 4096, 0x7fffffff, 0x80000000, ~0U,
+	};
+	struct shmchan_create *c = &self->arg.create;
+	uint64_t edge = ptr(self->guarded + PAGE);
+	uint32_t policy;
+	unsigned int i;
+
+	memset(self->set, 0, sizeof(self->set));
+	bad(EINVAL, ABI_CREATE, c->numa_policy = SHMCHAN_NUMA_INTERLEAVE + 1);
+	bad(EINVAL, ABI_CREATE, c->numa_policy = ~0U);
+	bad(EINVAL, ABI_CREATE, c->nr_nodes = 1);
+	bad(EINVAL, ABI_CREATE, c->numa_nodes = ptr(self->set));
+	bad_numa(EINVAL, SHMCHAN_NUMA_DEFAULT, 1, (void)0);
+	for (policy = SHMCHAN_NUMA_BIND; policy <= SHMCHAN_NUMA_INTERLEAVE;
+	     policy++) {
+		bad_numa(EINVAL, policy, 0, (void)0);
+		bad_numa(E2BIG, policy, SHMCHAN_MAX_NODES + 1, (void)0);
+		bad_numa(E2BIG, policy, ~0U, (void)0);
+		bad_numa(EFAULT, policy, 1, c->numa_nodes = 0);
+		bad_numa(EFAULT, policy, 2, c->numa_nodes = edge - 4);
+		bad_numa(EFAULT, policy, 1, c->numa_nodes = 1ULL << 63);
+		for (i = 0; i < COUNT(nowhere); i++) {
+			bad_numa(ENXIO, policy, 1, self->set[0] = nowhere[i]);
+			self->set[0] = 0;
+			/* One that is there does not help. */
+			bad_numa(ENXIO, policy, 2, self->set[1] = nowhere[i]);
+			self->set[1] = 0;
+		}
+	}
 }
 
 TEST_F(abi, create_pointers)
@@ -303,7 +462,7 @@ TEST_F(abi, open)
 	bad(EINVAL, ABI_OPEN, o->join_flags = SHMCHAN_JOIN_ASYM);
 	bad(EINVAL, ABI_OPEN, o->join_slot = 1);
 	bad(EINVAL, ABI_OPEN, (o->flags = SHMCHAN_OPEN_JOIN,
-			       o->join_flags = 2, o->join_slot = 1));
+			       o->join_flags = 4, o->join_slot = 1));
 	bad(EINVAL, ABI_OPEN, (o->flags = SHMCHAN_OPEN_JOIN,
 			       o->join_slot = 4));
 	bad(EBUSY, ABI_OPEN, o->flags = SHMCHAN_OPEN_JOIN);
@@ -339,6 +498,86 @@ TEST_F(abi, list)
 				self->arg.query.nr_windows = 1));
 	bad(EFAULT, ABI_QUERY, (self->arg.query.doorbells = edge - 4,
 				self->arg.query.room_doorbells = 1));
+}
+
+TEST_F(abi, list_users)
+{
+	struct shmchan_list_users *l = &self->arg.list_users;
+	uint64_t edge = ptr(self->guarded + PAGE);
+
+	bad(EINVAL, ABI_LIST_USERS, l->nr_entries = 0);
+	bad(E2BIG, ABI_LIST_USERS, l->nr_entries = 1025);
+	bad(E2BIG, ABI_LIST_USERS, l->nr_entries = ~0U);
+	bad(EINVAL, ABI_LIST_USERS, l->entry_size = 0);
+	bad(EINVAL, ABI_LIST_USERS, l->entry_size -= 8);
+	bad(EINVAL, ABI_LIST_USERS, l->entry_size += 8);
+	bad(EFAULT, ABI_LIST_USERS, l->entries = 0);
+	bad(EFAULT, ABI_LIST_USERS, l->entries = edge);
+	bad(EFAULT, ABI_LIST_USERS, l->entries = edge - 8);
+	bad(EFAULT, ABI_LIST_USERS, l->entries = ~0ULL << 12);
+}
+
+TEST_F(abi, extents)
+{
+	struct shmchan_extents *x = &self->arg.extents;
+	uint64_t edge = ptr(self->guarded + PAGE);
+	uint64_t end = self->abi.layout.data_size;
+
+	bad(EINVAL, ABI_EXTENTS, x->nr_extents = 0);
+	bad(E2BIG, ABI_EXTENTS, x->nr_extents = 1025);
+	bad(E2BIG, ABI_EXTENTS, x->nr_extents = ~0U);
+	bad(EINVAL, ABI_EXTENTS, x->extent_size = 0);
+	bad(EINVAL, ABI_EXTENTS, x->extent_size -= 8);
+	bad(EINVAL, ABI_EXTENTS, x->extent_size += 8);
+	bad(EINVAL, ABI_EXTENTS, x->start = 1);
+	bad(EINVAL, ABI_EXTENTS, x->start = PAGE / 2);
+	bad(EINVAL, ABI_EXTENTS, x->start = end + PAGE);
+	bad(EINVAL, ABI_EXTENTS, x->start =
+	    SHMCHAN_CONTROL_OFFSET(end));
+	bad(EINVAL, ABI_EXTENTS, x->start = 1ULL << 63);
+	bad(EINVAL, ABI_EXTENTS, x->start = ~0ULL << 12);
+	bad(EFAULT, ABI_EXTENTS, x->extents = 0);
+	bad(EFAULT, ABI_EXTENTS, x->extents = edge);
+	bad(EFAULT, ABI_EXTENTS, x->extents = edge - 16);
+	bad(EFAULT, ABI_EXTENTS, x->extents = ~0ULL << 12);
+}
+
+TEST_F(abi, export_dmabuf)
+{
+	struct shmchan_export_dmabuf *x = &self->arg.export_dmabuf;
+	const struct layout *l = &self->abi.layout;
+	uint64_t control = SHMCHAN_CONTROL_OFFSET(l->data_size);
+	uint64_t status = self->abi.status.offset;
+
+#define bad_export(err, at, len) \
+	bad(err, ABI_EXPORT_DMABUF, (x->flags = 0, x->offset = (at), \
+				     x->length = (len)))
+	bad_export(EINVAL, 0, 0);
+	bad_export(EINVAL, 0, 1);
+	bad_export(EINVAL, 0, PAGE + 8);
+	bad_export(EINVAL, 1, PAGE);
+	bad_export(EINVAL, PAGE / 2, PAGE);
+	/* Not wholly in one area. */
+	bad_export(EINVAL, 0, l->data_size + PAGE);
+	bad_export(EINVAL, l->data_size, PAGE);
+	bad_export(EINVAL, l->data_size - PAGE, 2 * PAGE);
+	bad_export(EINVAL, 0, control + PAGE);
+	bad_export(EINVAL, control, l->control_size + PAGE);
+	bad_export(EINVAL, control - PAGE, 2 * PAGE);
+	bad_export(EINVAL, 0, ~0ULL << 12);
+	bad_export(EINVAL, ~0ULL << 12, PAGE);
+	bad_export(EINVAL, ~0ULL << 12, 2 * PAGE);
+	bad_export(EINVAL, 1ULL << 63, 1ULL << 63);
+	/* The kernel's own. */
+	bad_export(EINVAL, status, PAGE);
+	bad_export(EINVAL, control, status - control + PAGE);
+	/* Not all of it is writable to the caller. */
+	bad(EACCES, ABI_EXPORT_DMABUF, x->offset = FOLIO_FOREIGN * PAGE);
+	bad(EACCES, ABI_EXPORT_DMABUF, x->offset = FOLIO_NOBODY * PAGE);
+	bad(EACCES, ABI_EXPORT_DMABUF, x->length = 2 * PAGE);
+	bad(EACCES, ABI_EXPORT_DMABUF, x->offset = control);
+	bad(EACCES, ABI_EXPORT_DMABUF, (x->offset = FOLIO_FOREIGN * PAGE,
+					x->length = 2 * PAGE));
 }
 
 TEST_F(abi, members)
@@ -377,7 +616,7 @@ TEST_F(abi, wait)
 	bad_wait(EFAULT, w->elems = edge);
 	bad_wait(EFAULT, w->elems = edge - 32);
 	bad_wait(EFAULT, w->elems = ~0ULL << 12);
-	bad_after_ring(EINVAL, w->flags = 1);
+	bad_after_ring(EINVAL, w->flags = 2);
 	bad_after_ring(EINVAL, w->reserved = 1);
 	/* Its size counts for itself, and there is room for one only. */
 	bad(EINVAL, ABI_RING_WAIT, self->arg.ring_wait.wait.size = 0);
@@ -506,6 +745,49 @@ TEST_F(abi, arm_and_subscribe)
 	bad(EACCES, ABI_SUBSCRIBE, s->doorbell = BELL_OF(1));
 	bad(EEXIST, ABI_SUBSCRIBE, s->doorbell = BELL_OF(0));
 	bad(ENOENT, ABI_SUBSCRIBE, s->flags = SHMCHAN_SUBSCRIBE_END);
+	/* Members end at one doorbell only. */
+#define bad_members(err, spoil) \
+	bad(err, ABI_SUBSCRIBE, (s->flags = SHMCHAN_SUBSCRIBE_MEMBERS, \
+				 s->doorbell = SHMCHAN_DOORBELL_MEMBERS, \
+				 spoil))
+	bad_members(EINVAL, s->doorbell = BELL_OF(0));
+	bad_members(EINVAL, s->doorbell = BELL_OF(1));
+	bad_members(EINVAL, s->doorbell = BELL_SHARED);
+	bad_members(EINVAL, s->doorbell = 6);
+	bad_members(EINVAL, s->flags |= SHMCHAN_SUBSCRIBE_END);
+	bad_members(EINVAL, s->reserved = 1);
+	ASSERT_EQ(0, subscribe_members(self->abi.fd));
+	bad_members(EEXIST, (void)0);
+	bad_members(EEXIST, s->flags = 0);
+}
+
+TEST_F(abi, bind_eventfd)
+{
+	struct shmchan_bind_eventfd *b = &self->arg.bind_eventfd;
+	int pipes[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	bad(EINVAL, ABI_BIND_EVENTFD, b->doorbell = 6);
+	bad(EINVAL, ABI_BIND_EVENTFD, b->doorbell = ~0U);
+	bad(EACCES, ABI_BIND_EVENTFD, b->doorbell = BELL_OF(1));
+	bad(EBADF, ABI_BIND_EVENTFD, b->fd = -1);
+	bad(EBADF, ABI_BIND_EVENTFD, b->fd = 12345);
+	bad(EBADF, ABI_BIND_EVENTFD, b->fd = 0x7fffffff);
+	bad(EINVAL, ABI_BIND_EVENTFD, b->fd = pipes[0]);
+	bad(EINVAL, ABI_BIND_EVENTFD, b->fd = self->abi.fd);
+	bad(EINVAL, ABI_BIND_EVENTFD, b->fd = self->abi.dev);
+#define bad_unbind(err, spoil) \
+	bad(err, ABI_BIND_EVENTFD, (b->flags = SHMCHAN_BIND_END, b->fd = -1, \
+				    spoil))
+	bad_unbind(ENOENT, (void)0);
+	bad_unbind(ENOENT, b->doorbell = BELL_OF(0));
+	bad_unbind(EINVAL, b->doorbell = 6);
+	bad_unbind(EACCES, b->doorbell = BELL_OF(1));
+	bad_unbind(EINVAL, b->fd = self->abi.efd);
+	bad_unbind(EINVAL, b->fd = 0);
+	bad_unbind(EINVAL, b->flags |= 2);
+	ASSERT_EQ(0, bind_eventfd(self->abi.fd, BELL_SHARED, self->abi.efd));
+	bad(EEXIST, ABI_BIND_EVENTFD, (void)0);
 }
 
 TEST_F(abi, read)
@@ -517,15 +799,58 @@ TEST_F(abi, read)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, read(self->abi.fd, &event, 0));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-1, read(self->abi.fd, self->guarded + PAGE, 16));
+	EXPECT_EQ(-1, read(self->abi.fd, self->guarded + PAGE, sizeof(event)));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, read(self->abi.fd, self->guarded + PAGE - 8, 16));
+	EXPECT_EQ(-1, read(self->abi.fd, self->guarded + PAGE - 8,
+			   sizeof(event)));
 	EXPECT_EQ(EFAULT, errno);
 	/* None of that took the event. */
 	EXPECT_EQ(sizeof(event), read(self->abi.fd, &event, sizeof(event)));
 	EXPECT_EQ(BELL_OF(0), event.doorbell);
 	EXPECT_EQ(1, event.count);
+	EXPECT_EQ(SHMCHAN_EVENT_RUNG, event.kind);
+	EXPECT_EQ(0, event.slot | event.generation | event.state);
 	EXPECT_EQ(0, event.reserved);
+}
+
+/* What io_uring brings; more of it is in uring_ring and uring_wait. */
+TEST_F(abi, uring)
+{
+	struct shmchan_wait w = uring_wait_args(self->elems, 1);
+	struct io_uring_sqe sqe;
+	unsigned int bit, op;
+	struct uring r;
+	int ret;
+
+	ret = uring_setup(&r);
+	if (ret)
+		SKIP(return, "no io_uring: %s", strerror(-ret));
+	self->elems[0] = elem64(-1, BELL_OF(0), self->abi.word, 0);
+	abi_snapshot(&self->abi, &self->before, true);
+	for (bit = 0; bit < 64; bit++) {
+		/* The last word of the command is reserved. */
+		sqe = uring_ring_sqe(self->abi.fd, BELL_OF(0), 0);
+		((uint64_t *)&sqe)[7] = 1ULL << bit;
+		EXPECT_EQ(-EINVAL, uring_do(&r, &sqe));
+		sqe = uring_wait_sqe(self->abi.fd, &w);
+		((uint64_t *)&sqe)[7] = 1ULL << bit;
+		ret = uring_do(&r, &sqe);
+		EXPECT_TRUE(ret == -EINVAL || ret == -EOPNOTSUPP);
+	}
+	for (op = 0; op < 64; op++) {
+		sqe = uring_ring_sqe(self->abi.fd, BELL_OF(0), 0);
+		sqe.off = _IO(SHMCHAN_IOC_TYPE, op);
+		if (sqe.off == SHMCHAN_IOC_RING || sqe.off == SHMCHAN_IOC_WAIT)
+			continue;
+		EXPECT_EQ(-EOPNOTSUPP, uring_do(&r, &sqe));
+	}
+	/* No other flag of the request has a meaning. */
+	sqe = uring_ring_sqe(self->abi.fd, BELL_OF(0), 0);
+	sqe.rw_flags = 1U << 31;
+	EXPECT_EQ(-EINVAL, uring_do(&r, &sqe));
+	abi_snapshot(&self->abi, &self->after, true);
+	EXPECT_EQ(0, memcmp(&self->before, &self->after,
+			    sizeof(self->before)));
 }
 
 TEST_HARNESS_MAIN

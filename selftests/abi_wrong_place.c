@@ -30,6 +30,11 @@ static bool on_member(const struct abi_call *c)
 	return c->on == ON_MEMBER || c->on == ON_LEAVING;
 }
 
+static bool on_living(const struct abi_call *c)
+{
+	return c->on == ON_ALIVE || c->on == ON_NEW;
+}
+
 #define refused(err, c, fd) do {					\
 	abi_fill(&abi, c, &self->arg);					\
 	abi_snapshot(&abi, &self->before, true);			\
@@ -134,7 +139,7 @@ TEST_F(place, after_leave)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, leave(fd));
 	for (c = abi_calls; c < abi_calls + ABI_NR; c++) {
-		if (on_member(c))
+		if (on_member(c) || on_living(c))
 			refused(ESTALE, c, fd);
 		else if (c->on == ON_UNBOUND)
 			refused(EISCONN, c, fd);
@@ -159,7 +164,7 @@ static int try_all(int fd)
 	int wrong = 0;
 
 	for (c = abi_calls; c < abi_calls + ABI_NR; c++) {
-		if (!on_member(c))
+		if (!on_member(c) && !on_living(c))
 			continue;
 		abi_fill(&abi, c, &arg);
 		wrong += call(fd, c->cmd, &arg) != -EPERM;
@@ -205,6 +210,25 @@ TEST_F(place, another_process)
 	EXPECT_EQ(0, status);
 }
 
+/* What takes a right that a capability has not, joined or not. */
+TEST_F(place, rights_to_act)
+{
+	int fd, unbound, i;
+
+	unbound = open_region(abi.name, RIGHTS_RW);
+	ASSERT_LE(0, unbound);
+	fd = open_joined(abi.name, 2);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 2; i++, fd = unbound) {
+		refused(EACCES, &abi_calls[ABI_MINT], fd);
+		refused(EACCES, &abi_calls[ABI_PUBLISH], fd);
+		refused(EACCES, &abi_calls[ABI_WITHDRAW], fd);
+		refused(EACCES, &abi_calls[ABI_SETATTR], fd);
+		refused(EACCES, &abi_calls[ABI_SEAL], fd);
+		refused(EACCES, &abi_calls[ABI_REVOKE], fd);
+	}
+}
+
 TEST_F(place, read_only_rights)
 {
 	struct shmchan_wait_elem elem;
@@ -218,10 +242,14 @@ TEST_F(place, read_only_rights)
 	elem = elem64(-1, BELL_SHARED, abi.word, 1);
 	EXPECT_EQ(-EACCES, wait_ms(fd, &elem, 1, 0));
 	EXPECT_EQ(-EACCES, subscribe(fd, BELL_SHARED, 0));
+	EXPECT_EQ(-EACCES, subscribe_members(fd));
+	EXPECT_EQ(-EACCES, bind_eventfd(fd, BELL_SHARED, abi.efd));
 	EXPECT_EQ(-EACCES, arm(fd, BELL_SHARED, NULL, 0, 0));
 	EXPECT_EQ(EACCES, map_error(fd, 0, PAGE, PROT_READ, MAP_SHARED));
 	EXPECT_EQ(EACCES, map_error(fd, 0, PAGE, PROT_READ | PROT_WRITE,
 				    MAP_SHARED));
+	EXPECT_EQ(-EACCES, export_dmabuf(fd, 0, PAGE, 0));
+	EXPECT_EQ(-EACCES, export_dmabuf(fd, 0, PAGE, SHMCHAN_EXPORT_WRITE));
 	EXPECT_EQ(0, member_info(fd, 0, &self->arg.member_info));
 }
 

@@ -238,17 +238,13 @@ TEST_F(access, creator)
 /* In a peer: OPEN with these flags and this expected owner. */
 static long open_expecting(long flags, long uid)
 {
-	struct shmchan_open o = {
-		.size = sizeof(o),
-		.flags = flags,
-		.name = ptr(name),
-		.name_len = strlen(name),
-		.rights = SHMCHAN_RIGHT_MAP_READ,
-		.owner_uid = uid,
-	};
+	struct shmchan_open o = open_args(name, SHMCHAN_RIGHT_MAP_READ);
 	int dev = open_device();
-	int ret = call(dev, SHMCHAN_IOC_OPEN, &o);
+	int ret;
 
+	o.flags = flags;
+	o.owner_uid = uid;
+	ret = call(dev, SHMCHAN_IOC_OPEN, &o);
 	close(dev);
 	if (!ret)
 		close(o.fd);

@@ -75,7 +75,7 @@ static long enter(unsigned int slot)
  * The producer's half: the store and the load are sequentially consistent, so
  * that this or the sleeper sees the other.
  */
-static long publish(unsigned int nr, uint64_t value, unsigned int bell)
+static long announce(unsigned int nr, uint64_t value, unsigned int bell)
 {
 	int ret = 0;
 
@@ -95,12 +95,12 @@ static long ping_pong(long slot, long rounds)
 
 	for (i = 1; i <= (uint64_t)rounds && !ret; i++) {
 		if (slot == 0)
-			ret = publish(slot, i, BELL_OF(other));
+			ret = announce(slot, i, BELL_OF(other));
 		e = elem64(-1, BELL_OF(slot), WORD(other), i - 1);
 		while (!ret && *word(other) < i)
 			ret = wait_ms(me.fd, &e, 1, LOST_MS);
 		if (!ret && slot == 1)
-			ret = publish(slot, i, BELL_OF(other));
+			ret = announce(slot, i, BELL_OF(other));
 	}
 	return ret ? ret : (long)i - 1;
 }
@@ -120,7 +120,7 @@ static long produce(long nr, long events)
 	long i;
 
 	for (i = 1; i <= events && !ret; i++) {
-		ret = publish(nr, i, BELL_OF(0));
+		ret = announce(nr, i, BELL_OF(0));
 		if (i % 64 == 0)
 			usleep(i % 1000);
 	}

@@ -110,11 +110,14 @@ TEST_F(poll, counts)
 	EXPECT_EQ(1, e[0].count);
 	EXPECT_EQ(1, e[1].count);
 	EXPECT_EQ(BELL_OF(0) + BELL_SHARED, e[0].doorbell + e[1].doorbell);
+	EXPECT_EQ(SHMCHAN_EVENT_RUNG, e[0].kind);
+	EXPECT_EQ(SHMCHAN_EVENT_RUNG, e[1].kind);
 	EXPECT_EQ(0, e[0].reserved | e[1].reserved);
+	EXPECT_EQ(0, e[0].slot | e[0].generation | e[0].state);
 	ring(self->ringer, BELL_OF(0), 0);
 	ring(self->ringer, BELL_SHARED, 0);
 	/* Room for one and a half: one. */
-	EXPECT_EQ(sizeof(e[0]), read(self->fd, e, 24));
+	EXPECT_EQ(sizeof(e[0]), read(self->fd, e, 48));
 	EXPECT_EQ(POLLIN, events(self->fd));
 	EXPECT_EQ(sizeof(e[0]), read(self->fd, e, sizeof(e)));
 	EXPECT_EQ(0, events(self->fd));
@@ -241,8 +244,8 @@ TEST_F(poll, epoll_level)
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &ev));
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 	ring(self->ringer, BELL_SHARED, 0);
-	/* As long as it is not read. */
-	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	/* Perhaps a moment later, and as long as it is not read. */
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, PATIENCE_MS));
 	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
 	EXPECT_EQ(1, take_event(self->fd, &bell));
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
@@ -262,8 +265,8 @@ TEST_F(poll, epoll_edge)
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &ev));
 	for (i = 0; i < 3; i++) {
 		ring(self->ringer, BELL_SHARED, 0);
-		/* Once for each ring, read or not. */
-		EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+		/* Once for each ring, read or not; perhaps a moment later. */
+		EXPECT_EQ(1, epoll_wait(ep, &ev, 1, PATIENCE_MS));
 		EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 	}
 	EXPECT_EQ(3, take_event(self->fd, &bell));
@@ -287,7 +290,7 @@ TEST_F(poll, end)
 	ASSERT_EQ(0, leave(self->fd));
 	EXPECT_EQ(0, waiters(BELL_SHARED));
 	EXPECT_NE(0, events(self->fd) & POLLHUP);
-	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, PATIENCE_MS));
 	EXPECT_NE(0, ev.events & EPOLLHUP);
 	EXPECT_EQ(-ESTALE, take_event(self->fd, &bell));
 	EXPECT_EQ(0, ring(self->ringer, BELL_SHARED, 0));
@@ -335,6 +338,97 @@ TEST_F(poll, members)
 	EXPECT_EQ(SHMCHAN_DOORBELL_MEMBERS, bell);
 	close(fd);
 	EXPECT_EQ(1, take_event(self->fd, &bell));
+}
+
+static int add_to_epoll(int fd)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	if (ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e))
+		return -errno;
+	return ep;
+}
+
+static bool told(int ep)
+{
+	struct epoll_event e;
+
+	return epoll_wait(ep, &e, 1, PATIENCE_MS) == 1 && e.events == EPOLLIN;
+}
+
+/* More than a ring wakes itself: all are told. */
+TEST_F_TIMEOUT(poll, many_pollers, 120)
+{
+	struct epoll_event e;
+	unsigned int i, bell;
+	int sets[200];
+
+	ASSERT_EQ(0, subscribe(self->fd, BELL_SHARED, 0));
+	for (i = 0; i < COUNT(sets); i++) {
+		sets[i] = add_to_epoll(self->fd);
+		ASSERT_LE(0, sets[i]);
+		ASSERT_EQ(0, epoll_wait(sets[i], &e, 1, 0));
+	}
+	ring(self->ringer, BELL_SHARED, 0);
+	for (i = 0; i < COUNT(sets); i++)
+		EXPECT_TRUE(told(sets[i]));
+	EXPECT_EQ(1, take_event(self->fd, &bell));
+	/* Nor does the end pass them by. */
+	EXPECT_EQ(0, leave(self->fd));
+	for (i = 0; i < COUNT(sets); i++)
+		EXPECT_TRUE(epoll_wait(sets[i], &e, 1, PATIENCE_MS) == 1 &&
+			    e.events & EPOLLHUP);
+}
+
+/* The last close comes while they are still being told. */
+TEST_F_TIMEOUT(poll, many_pollers_of_a_file_that_goes, 120)
+{
+	int fd, eps[100], round;
+	unsigned int i;
+
+	for (round = 0; round < 20; round++) {
+		fd = open_joined(name, 1);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, subscribe(fd, BELL_SHARED, 0));
+		for (i = 0; i < COUNT(eps); i++)
+			eps[i] = add_to_epoll(fd);
+		ring(self->ringer, BELL_SHARED, 0);
+		if (round & 1)
+			close(fd);
+		for (i = 0; i < COUNT(eps); i++)
+			close(eps[i]);
+		if (!(round & 1))
+			close(fd);
+	}
+}
+
+/* More subscribers than a ring finds without letting go of its lock. */
+TEST_F_TIMEOUT(poll, many_subscribers, 120)
+{
+	struct layout l = layout;
+	int fds[40], ringer;
+	unsigned int i;
+
+	l.name = "many-subscribers";
+	l.nr_slots = COUNT(fds) + 1;
+	l.nr_windows = 0;
+	ringer = create_joined(&l, COUNT(fds));
+	ASSERT_LE(0, ringer);
+	for (i = 0; i < COUNT(fds); i++) {
+		fds[i] = open_joined(l.name, i);
+		ASSERT_LE(0, fds[i]);
+		ASSERT_EQ(0, subscribe(fds[i], BELL_SHARED, 0));
+		ASSERT_EQ(0, arm(fds[i], BELL_SHARED, NULL, 0, 0));
+	}
+	EXPECT_EQ(0, ring(ringer, BELL_SHARED, 0));
+	for (i = 0; i < COUNT(fds); i++)
+		EXPECT_EQ(POLLIN, events(fds[i]));
+	/* All are disarmed, and the ring has left nothing of its own. */
+	for (i = 0; i < COUNT(fds); i += 2)
+		EXPECT_EQ(0, leave(fds[i]));
+	EXPECT_EQ(0, ring(ringer, BELL_SHARED, 0));
+	EXPECT_EQ(0, arm(fds[1], BELL_SHARED, NULL, 0, 0));
 }
 
 TEST_HARNESS_MAIN

@@ -293,6 +293,58 @@ TEST_F(wait, time_namespace)
 	EXPECT_EQ(0, peer_call(&self->sleepers[0], wait_in_timens, -1, 50));
 }
 
+static int wait_fenced(int fd, const struct shmchan_wait_elem *elems,
+		       unsigned int nr, uint64_t deadline)
+{
+	return wait_with(fd, SHMCHAN_WAIT_FENCED, elems, nr, deadline);
+}
+
+/* In the peer, to and fro. */
+static long join_as_asym(long slot, long b)
+{
+	struct shmchan_join j = {
+		.size = sizeof(j), .flags = SHMCHAN_JOIN_ASYM, .slot = slot,
+	};
+
+	(void)b;
+	my_fd = open_region(name, SHMCHAN_RIGHT_ALL);
+	return my_fd < 0 ? my_fd : call(my_fd, SHMCHAN_IOC_JOIN, &j);
+}
+
+static long leave_again(long a, long b)
+{
+	(void)a;
+	(void)b;
+	return leave(my_fd) ?: close(my_fd);
+}
+
+/* Who relies on others' fences is told of those who have none. */
+TEST_F(wait, beside_asym_members)
+{
+	struct shmchan_wait_elem e[2] = {
+		elem64(-1, BELL_OF(0), WORD(0), 0),
+		elem64(-1, BELL_SHARED, WORD(0), 0),
+	};
+	unsigned int nr;
+
+	word64(0) = 0;
+	for (nr = 1; nr <= 2; nr++) {
+		EXPECT_EQ(-ETIMEDOUT, wait_fenced(self->fd, e, nr, 1));
+		ASSERT_EQ(0, peer_call(&self->peer, join_as_asym, 3, 0));
+		EXPECT_EQ(-EAGAIN, wait_fenced(self->fd, e, nr,
+					       SHMCHAN_FOREVER));
+		EXPECT_EQ(-ETIMEDOUT, wait_until(self->fd, e, nr, 1));
+		/* What has changed already is told all the same. */
+		word64(0) = 1;
+		EXPECT_EQ(0, wait_fenced(self->fd, e, nr, SHMCHAN_FOREVER));
+		word64(0) = 0;
+		ASSERT_EQ(0, peer_call(&self->peer, leave_again, 0, 0));
+		EXPECT_EQ(-ETIMEDOUT, wait_fenced(self->fd, e, nr, 1));
+	}
+	EXPECT_EQ(0, waiters(BELL_OF(0)));
+	EXPECT_EQ(0, waiters(BELL_SHARED));
+}
+
 /* A ring whose word has not changed wakes nobody. */
 TEST_F(wait, spurious_ring)
 {
@@ -316,6 +368,31 @@ TEST_F(wait, spurious_ring)
 	EXPECT_EQ(0, peer_answer(&self->peer, PATIENCE_MS));
 	EXPECT_EQ(0, waiters(BELL_SHARED));
 	EXPECT_EQ(0, ring(self->fd, BELL_SHARED, 0));
+}
+
+/* Whom a ring has woken tells of words; who may not read them is not told. */
+TEST_F(wait, count_is_for_readers)
+{
+	struct shmchan_mint m = {
+		.flags = SHMCHAN_MINT_RANGE,
+		.rights = RIGHTS_RW,
+		.data.length = PAGE,
+		.control = { control_at(&layout, FOLIO_NOBODY), PAGE },
+	};
+	int ringers[2];
+	unsigned int i;
+
+	ringers[0] = mint(self->fd, SHMCHAN_RIGHT_RING);
+	ringers[1] = mint_args(self->fd, &m);
+	for (i = 0; i < COUNT(ringers); i++) {
+		ASSERT_LT(0, join(ringers[i], SHMCHAN_SLOT_ANY));
+		peer_send(&self->peer, sleep_on, i, 0);
+		ASSERT_TRUE(eventually(waiters(BELL_SHARED) == 1));
+		word64(i) = 1;
+		EXPECT_EQ(0, ring(ringers[i], BELL_SHARED, 0));
+		/* It is woken all the same. */
+		EXPECT_EQ(0, peer_answer(&self->peer, PATIENCE_MS));
+	}
 }
 
 /* Two doorbells: the index says which. */

@@ -159,7 +159,7 @@ TEST_F(list, entries)
 	EXPECT_EQ(0642, e->mode);
 	EXPECT_EQ(17, e->nr_slots);
 	EXPECT_EQ(2, e->nr_live);
-	EXPECT_EQ(0, e->reserved);
+	EXPECT_EQ(0, e->flags);
 	ASSERT_EQ(0, leave(fd));
 	cursor = 0;
 	ASSERT_EQ(NR_NAMES + 1, list_page(self->dev, &cursor, self->entries,

@@ -5,6 +5,8 @@
  */
 
 #include "../kselftest_harness.h"
+
+#include "test_cgroup.h"
 #include "test_peer.h"
 
 #define RW	(PROT_READ | PROT_WRITE)
@@ -24,6 +26,10 @@ FIXTURE_VARIANT_ADD(zeroed, huge) {
 
 FIXTURE_VARIANT_ADD(zeroed, small) {
 	.flags = SHMCHAN_CREATE_SMALL,
+};
+
+FIXTURE_VARIANT_ADD(zeroed, contig) {
+	.flags = SHMCHAN_CREATE_CONTIG,
 };
 
 FIXTURE_SETUP(zeroed)
@@ -52,36 +58,143 @@ static void dirty_memory(size_t size)
 	munmap(p, size);
 }
 
+/* A new region's data and control area: nothing in them. */
+#define expect_zeros(fd, l) do {					\
+	size_t _data = (l)->data_size, _control = (l)->control_size;	\
+	char *_p = map(fd, 0, _data, PROT_READ);			\
+	char *_c = map(fd, SHMCHAN_CONTROL_OFFSET(_data), _control,	\
+		       PROT_READ);					\
+									\
+	ASSERT_NE(MAP_FAILED, _p);					\
+	ASSERT_NE(MAP_FAILED, _c);					\
+	EXPECT_TRUE(all_bytes(_p, _data, 0));				\
+	EXPECT_TRUE(all_bytes(_c, _control, 0));			\
+	munmap(_p, _data);						\
+	munmap(_c, _control);						\
+} while (0)
+
+/* All of it that can be written. */
+static void fill_region(int fd, const struct layout *l)
+{
+	size_t windows = 4 * folio_size(l);
+	char *p = map(fd, 0, windows, RW);
+	char *c = map(fd, control_at(l, 0), 4 * PAGE, RW);
+
+	if (p == MAP_FAILED || c == MAP_FAILED)
+		return;
+	memset(p, 0x5a, windows);
+	memset(c, 0x5a, 4 * PAGE);
+	munmap(p, windows);
+	munmap(c, 4 * PAGE);
+}
+
 TEST_F(zeroed, data_and_control)
 {
-	size_t windows = 4 * folio_size(&self->layout);
-	uint64_t control = SHMCHAN_CONTROL_OFFSET(self->layout.data_size);
-	char *p, *c;
 	int i, fd;
 
 	for (i = 0; i < ROUNDS; i++) {
 		dirty_memory(32 << 20);
 		fd = create_joined(&self->layout, 0);
 		ASSERT_LE(0, fd);
-		p = map(fd, 0, self->layout.data_size, PROT_READ);
-		c = map(fd, control, self->layout.control_size, PROT_READ);
-		ASSERT_NE(MAP_FAILED, p);
-		ASSERT_NE(MAP_FAILED, c);
-		EXPECT_TRUE(all_bytes(p, self->layout.data_size, 0));
-		EXPECT_TRUE(all_bytes(c, self->layout.control_size, 0));
-		munmap(p, self->layout.data_size);
-		munmap(c, self->layout.control_size);
-
-		p = map(fd, 0, windows, RW);
-		c = map(fd, control_at(&self->layout, 0), 4 * PAGE, RW);
-		ASSERT_NE(MAP_FAILED, p);
-		ASSERT_NE(MAP_FAILED, c);
-		memset(p, 0x5a, windows);
-		memset(c, 0x5a, 4 * PAGE);
-		munmap(p, windows);
-		munmap(c, 4 * PAGE);
+		expect_zeros(fd, &self->layout);
+		fill_region(fd, &self->layout);
 		close(fd);
 	}
+}
+
+/* CREATE that ends at any step, with memory that has been written to. */
+TEST_F(zeroed, after_failures)
+{
+	struct layout taken = self->layout;
+	struct shmchan_create c;
+	char *guarded, *end;
+	int i, fd;
+
+	taken.name = own_name();
+	ASSERT_LE(0, create_region(&taken));
+	guarded = mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, guarded);
+	ASSERT_EQ(0, munmap(guarded + PAGE, PAGE));
+	memset(guarded, 0x5a, PAGE);
+	end = guarded + PAGE;
+
+	for (i = 0; i < ROUNDS; i++) {
+		fd = create_joined(&self->layout, 0);
+		ASSERT_LE(0, fd);
+		fill_region(fd, &self->layout);
+		close(fd);
+
+		/* A header of which a part, or nothing, can be read. */
+		c = create_args(&self->layout);
+		c.header = ptr(end - 100);
+		c.header_len = 200;
+		EXPECT_EQ(-EFAULT, call(open_device(), SHMCHAN_IOC_CREATE, &c));
+		c.header = ptr(end);
+		EXPECT_EQ(-EFAULT, call(open_device(), SHMCHAN_IOC_CREATE, &c));
+		/* Arrays that end too soon, a name that is there already. */
+		c = create_args(&self->layout);
+		c.windows = ptr(end - sizeof(struct shmchan_window));
+		EXPECT_EQ(-EFAULT, call(open_device(), SHMCHAN_IOC_CREATE, &c));
+		EXPECT_EQ(-EEXIST, create_region(&taken));
+
+		fd = create_joined(&self->layout, 0);
+		ASSERT_LE(0, fd);
+		expect_zeros(fd, &self->layout);
+		close(fd);
+	}
+}
+
+static struct layout in_cgroup;
+
+/* In the peer. */
+static long create_in_cgroup(long factor, long b)
+{
+	struct layout l = in_cgroup;
+	int fd;
+
+	(void)b;
+	l.data_size *= factor;
+	fd = create_region(&l);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+/* The cgroup's limit is met in the middle of the data area. */
+TEST_F(zeroed, after_half_a_region)
+{
+	static char cgroup[CGROUP_PATH];
+	struct peer peer = {};
+	int ret, i, fd;
+	long used;
+
+	in_cgroup = self->layout;
+	in_cgroup.nr_windows = 0;
+	in_cgroup.data_size *= self->layout.flags & SHMCHAN_CREATE_SMALL ?
+			       256 : 1;
+	ret = cgroup_make(cgroup, "zeroed");
+	if (ret) {
+		rmdir(cgroup);
+		SKIP(return, "no memory cgroup: %s", strerror(-ret));
+	}
+	ASSERT_EQ(0, peer_start(&peer));
+	ASSERT_EQ(0, peer_call(&peer, enter_cgroup, (long)cgroup, 0));
+	ASSERT_EQ(0, peer_call(&peer, create_in_cgroup, 1, 0));
+	used = cgroup_current(cgroup);
+	ASSERT_EQ(0, cgroup_set(cgroup, "memory.max",
+				used + in_cgroup.data_size + HUGE));
+	for (i = 0; i < ROUNDS; i++) {
+		dirty_memory(32 << 20);
+		EXPECT_EQ(-ENOMEM, peer_call(&peer, create_in_cgroup, 3, 0));
+		fd = create_joined(&self->layout, 0);
+		ASSERT_LE(0, fd);
+		expect_zeros(fd, &self->layout);
+		fill_region(fd, &self->layout);
+		close(fd);
+	}
+	EXPECT_EQ(0, cgroup_kills(cgroup));
+	peer_kill(&peer);
+	EXPECT_TRUE(eventually(!rmdir(cgroup)));
 }
 
 TEST_F(zeroed, header)

@@ -53,12 +53,7 @@ static int look_up(const char *text)
 static long count_names(long a, long b)
 {
 	struct shmchan_list_entry entries[64];
-	struct shmchan_list l = {
-		.size = sizeof(l),
-		.entries = ptr(entries),
-		.nr_entries = COUNT(entries),
-		.entry_size = sizeof(entries[0]),
-	};
+	struct shmchan_list l = list_args(entries, COUNT(entries));
 	int dev = open_device();
 	int ret = call(dev, SHMCHAN_IOC_LIST, &l);
 

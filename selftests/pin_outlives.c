@@ -6,10 +6,10 @@
 
 #include "../kselftest_harness.h"
 
-#include <linux/io_uring.h>
 #include <sys/uio.h>
 
 #include "test_peer.h"
+#include "test_uring.h"
 
 #define RW	(PROT_READ | PROT_WRITE)
 
@@ -163,41 +163,10 @@ TEST_F(pin, pipe_after_the_region)
 	EXPECT_EQ('p', byte);
 }
 
-/* io_uring, by its system calls. */
-
-struct sqes {
-	int ring;
-	struct io_uring_sqe *sqes;
-	unsigned int *head;
-	unsigned int *tail;
-	unsigned int *mask;
-	unsigned int *array;
-};
-
-static struct sqes sq;
+/* In the peer. */
+static struct uring ring_there;
 static char *ring_buf;
 static pid_t ring_keeper;
-
-static long ring_setup(void)
-{
-	struct io_uring_params p = {};
-	char *rings;
-
-	sq.ring = syscall(SYS_io_uring_setup, 4, &p);
-	if (sq.ring < 0)
-		return -errno;
-	rings = mmap(NULL, p.sq_off.array + p.sq_entries * 4, RW, MAP_SHARED,
-		     sq.ring, IORING_OFF_SQ_RING);
-	sq.sqes = mmap(NULL, p.sq_entries * sizeof(*sq.sqes), RW, MAP_SHARED,
-		       sq.ring, IORING_OFF_SQES);
-	if (rings == MAP_FAILED || sq.sqes == MAP_FAILED)
-		return -errno;
-	sq.head = (void *)(rings + p.sq_off.head);
-	sq.tail = (void *)(rings + p.sq_off.tail);
-	sq.mask = (void *)(rings + p.sq_off.ring_mask);
-	sq.array = (void *)(rings + p.sq_off.array);
-	return 0;
-}
 
 /* In the peer: its window is a registered buffer: a writable pin. */
 static long pin_by_ring(long fd, long b)
@@ -206,34 +175,28 @@ static long pin_by_ring(long fd, long b)
 	long ret;
 
 	(void)b;
-	ret = ring_setup();
+	ret = uring_setup(&ring_there);
 	if (ret)
 		return ret;
 	ring_buf = map(fd, window_at, window_size, RW);
 	if (ring_buf == MAP_FAILED)
 		return -errno;
 	iov = (struct iovec) { ring_buf, window_size };
-	if (syscall(SYS_io_uring_register, sq.ring, IORING_REGISTER_BUFFERS,
-		    &iov, 1))
-		return -errno;
-	return 0;
+	return uring_register(&ring_there, &iov, 1);
 }
 
 /* In whoever has the ring: reads a byte into the buffer. */
 static long scribble(int pipe)
 {
-	struct io_uring_sqe *sqe = &sq.sqes[0];
+	struct io_uring_sqe sqe = {
+		.opcode = IORING_OP_READ_FIXED,
+		.fd = pipe,
+		.addr = ptr(ring_buf),
+		.len = 1,
+		.off = -1,
+	};
 
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = IORING_OP_READ_FIXED;
-	sqe->fd = pipe;
-	sqe->addr = ptr(ring_buf);
-	sqe->len = 1;
-	sqe->off = -1;
-	sq.array[*sq.tail & *sq.mask] = 0;
-	__atomic_store_n(sq.tail, *sq.tail + 1, __ATOMIC_RELEASE);
-	return syscall(SYS_io_uring_enter, sq.ring, 1, 1,
-		       IORING_ENTER_GETEVENTS, NULL, 0) == 1 ? 0 : -errno;
+	return uring_do(&ring_there, &sqe) == 1 ? 0 : -EIO;
 }
 
 /*
@@ -259,8 +222,7 @@ static long unregister(long a, long b)
 {
 	(void)a;
 	(void)b;
-	return syscall(SYS_io_uring_register, sq.ring,
-		       IORING_UNREGISTER_BUFFERS, NULL, 0) ? -errno : 0;
+	return uring_unregister(&ring_there);
 }
 
 static bool no_ring(long ret)

@@ -6,14 +6,11 @@
 
 #include "../kselftest_harness.h"
 
-#include <sys/stat.h>
-
+#include "test_cgroup.h"
 #include "test_peer.h"
 
 #define USER_MB		PARAMETERS "user_mb"
 #define TOTAL_MB	PARAMETERS "total_mb"
-#define CGROUP		"/sys/fs/cgroup"
-#define MB		(1ULL << 20)
 
 static struct layout layout;
 
@@ -23,7 +20,7 @@ FIXTURE(quotas) {
 	struct peer root;
 	char user_mb[32];
 	char total_mb[32];
-	char cgroup[64];
+	char cgroup[CGROUP_PATH];
 };
 
 FIXTURE_SETUP(quotas)
@@ -211,63 +208,38 @@ TEST_F(quotas, of_all)
 	EXPECT_EQ(before, total_bytes());
 }
 
-/* In a peer: goes into a cgroup. */
-static long enter_cgroup(long path, long b)
-{
-	char procs[128];
-
-	(void)b;
-	snprintf(procs, sizeof(procs), "%s/cgroup.procs", (const char *)path);
-	return write_text(procs, "0");
-}
-
-static long cgroup_number(const char *cgroup, const char *file,
-			  const char *key)
-{
-	char path[128], text[1024], *at;
-
-	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
-	if (read_text(path, text, sizeof(text)) < 0)
-		return -1;
-	at = strstr(text, key);
-	return at ? atol(at + strlen(key)) : -1;
-}
-
 TEST_F(quotas, of_a_cgroup)
 {
 	static char path[sizeof(self->cgroup)];
 	static const unsigned int kinds[] = { 0, SHMCHAN_CREATE_SMALL };
 	long fd, empty, now;
 	struct peer guest;
-	char limit[96];
 	unsigned int i;
+	int ret;
 
-	snprintf(path, sizeof(path), CGROUP "/shmchan-%d", getpid());
-	if (mkdir(path, 0755))
-		SKIP(return, "cannot make a cgroup: %s", strerror(errno));
-	snprintf(self->cgroup, sizeof(self->cgroup), "%s", path);
-	snprintf(limit, sizeof(limit), "%s/memory.max", path);
-	if (write_text(limit, "33554432"))
-		SKIP(return, "no memory controller");
+	ret = cgroup_make(path, "quota");
+	strcpy(self->cgroup, path);
+	if (ret)
+		SKIP(return, "no memory cgroup: %s", strerror(-ret));
+	ASSERT_EQ(0, cgroup_set(path, "memory.max", 32 * MB));
 	ASSERT_EQ(0, peer_start(&guest));
 	ASSERT_EQ(0, peer_call(&guest, enter_cgroup, (long)path, 0));
 
 	for (i = 0; i < COUNT(kinds); i++) {
 		/* Fits, and is charged. */
-		empty = cgroup_number(path, "memory.current", "");
+		empty = cgroup_current(path);
 		fd = peer_call(&guest, create_mb, 16, kinds[i]);
 		ASSERT_LE(0, fd);
-		now = cgroup_number(path, "memory.current", "");
+		now = cgroup_current(path);
 		EXPECT_LE(16 * MB, now - empty + MB);
 		/* A second one does not: an error, and no OOM kill. */
 		EXPECT_EQ(-ENOMEM, peer_call(&guest, create_mb, 24, kinds[i]));
 		EXPECT_EQ(-ENOMEM, peer_call(&guest, create_mb, 64, kinds[i]));
-		EXPECT_GT(now + MB, cgroup_number(path, "memory.current", ""));
+		EXPECT_GT(now + MB, cgroup_current(path));
 		EXPECT_EQ(0, peer_call(&guest, peer_close, fd, 0));
-		EXPECT_GT(empty + 4 * MB,
-			  cgroup_number(path, "memory.current", ""));
+		EXPECT_GT(empty + 4 * MB, cgroup_current(path));
 	}
-	EXPECT_EQ(0, cgroup_number(path, "memory.events", "oom_kill "));
+	EXPECT_EQ(0, cgroup_kills(path));
 	EXPECT_LE(0, peer_call(&guest, create_mb, 16, 0));
 	EXPECT_EQ(0, peer_stop(&guest));
 }

@@ -101,8 +101,11 @@ struct layout {
 	unsigned int nr_slots;
 	unsigned int nr_windows;
 	unsigned int nr_bells;
+	unsigned int numa_policy;
+	unsigned int nr_nodes;
 	struct shmchan_window windows[16];
 	struct shmchan_doorbell bells[16];
+	uint32_t nodes[16];
 };
 
 #define BELL_OF(slot)	((slot) + 1)
@@ -177,6 +180,9 @@ static inline struct shmchan_create create_args(const struct layout *l)
 		.nr_doorbells = l->nr_bells,
 		.nr_windows = l->nr_windows,
 		.windows = ptr(l->windows),
+		.numa_policy = l->numa_policy,
+		.numa_nodes = l->nr_nodes ? ptr(l->nodes) : 0,
+		.nr_nodes = l->nr_nodes,
 		.fd = -1,
 	};
 }
@@ -220,15 +226,21 @@ static inline int create_joined(const struct layout *l, unsigned int slot)
 	return fd;
 }
 
-/* Returns a capability, or -errno. */
-static inline int open_region(const char *name, unsigned int rights)
+static inline struct shmchan_open open_args(const char *name,
+					    unsigned int rights)
 {
-	struct shmchan_open o = {
-		.size = sizeof(o),
+	return (struct shmchan_open) {
+		.size = sizeof(struct shmchan_open),
 		.name = ptr(name),
 		.name_len = strlen(name),
 		.rights = rights,
 	};
+}
+
+/* Returns a capability, or -errno. */
+static inline int open_region(const char *name, unsigned int rights)
+{
+	struct shmchan_open o = open_args(name, rights);
 	int dev = open_device();
 	int ret;
 
@@ -295,6 +307,117 @@ static inline int member_info(int fd, unsigned int slot,
 	return call(fd, SHMCHAN_IOC_MEMBER_INFO, info);
 }
 
+static inline struct shmchan_list list_args(struct shmchan_list_entry *entries,
+					    unsigned int nr)
+{
+	return (struct shmchan_list) {
+		.size = sizeof(struct shmchan_list),
+		.entries = ptr(entries),
+		.nr_entries = nr,
+		.entry_size = sizeof(entries[0]),
+	};
+}
+
+/* Returns a capability, or -errno. */
+static inline int mint_args(int fd, struct shmchan_mint *m)
+{
+	int ret;
+
+	m->size = sizeof(*m);
+	ret = call(fd, SHMCHAN_IOC_MINT, m);
+	return ret ? ret : m->fd;
+}
+
+static inline int mint(int fd, unsigned int rights)
+{
+	struct shmchan_mint m = { .rights = rights };
+
+	return mint_args(fd, &m);
+}
+
+static inline int publish(int fd, const char *name, unsigned int mode,
+			  unsigned int rights)
+{
+	struct shmchan_publish p = {
+		.size = sizeof(p),
+		.name = ptr(name),
+		.name_len = strlen(name),
+		.mode = mode,
+		.rights = rights,
+	};
+
+	return call(fd, SHMCHAN_IOC_PUBLISH, &p);
+}
+
+static inline int withdraw(int fd, const char *name)
+{
+	struct shmchan_withdraw w = {
+		.size = sizeof(w),
+		.name = ptr(name),
+		.name_len = strlen(name),
+	};
+
+	return call(fd, SHMCHAN_IOC_WITHDRAW, &w);
+}
+
+/* All that were published.  Returns how many, or -errno. */
+static inline int withdraw_published(int fd)
+{
+	struct shmchan_withdraw w = {
+		.size = sizeof(w),
+		.flags = SHMCHAN_WITHDRAW_PUBLISHED,
+	};
+	int ret = call(fd, SHMCHAN_IOC_WITHDRAW, &w);
+
+	return ret ? ret : (int)w.nr_names;
+}
+
+static inline int set_mode(int fd, unsigned int mode)
+{
+	struct shmchan_setattr s = {
+		.size = sizeof(s),
+		.flags = SHMCHAN_SETATTR_MODE,
+		.mode = mode,
+	};
+
+	return call(fd, SHMCHAN_IOC_SETATTR, &s);
+}
+
+static inline int seal(int fd, unsigned int seals)
+{
+	struct shmchan_seal s = { .size = sizeof(s), .seals = seals };
+
+	return call(fd, SHMCHAN_IOC_SEAL, &s);
+}
+
+/* Returns how many members ended, or -errno. */
+static inline int revoke_slot(int fd, unsigned int slot,
+			      unsigned int generation)
+{
+	struct shmchan_revoke r = {
+		.size = sizeof(r),
+		.flags = SHMCHAN_REVOKE_SLOT,
+		.slot = slot,
+		.generation = generation,
+	};
+	int ret = call(fd, SHMCHAN_IOC_REVOKE, &r);
+
+	return ret ? ret : (int)r.nr_members;
+}
+
+/* Returns how many members and unjoined capabilities ended, or -errno. */
+static inline int revoke_uid(int fd, unsigned int uid)
+{
+	struct shmchan_revoke r = {
+		.size = sizeof(r),
+		.flags = SHMCHAN_REVOKE_UID,
+		.uid = uid,
+	};
+	int ret = call(fd, SHMCHAN_IOC_REVOKE, &r);
+
+	return ret ? ret : (int)(r.nr_members + r.nr_unjoined);
+}
+
 /* Returns how many were woken, or -errno. */
 static inline int ring(int fd, unsigned int doorbell, unsigned int max_wake)
 {
@@ -317,6 +440,36 @@ static inline int subscribe(int fd, unsigned int doorbell, unsigned int flags)
 	};
 
 	return call(fd, SHMCHAN_IOC_SUBSCRIBE, &s);
+}
+
+/* From now on its events tell who has ended. */
+static inline int subscribe_members(int fd)
+{
+	return subscribe(fd, SHMCHAN_DOORBELL_MEMBERS,
+			 SHMCHAN_SUBSCRIBE_MEMBERS);
+}
+
+static inline int bind_eventfd(int fd, unsigned int doorbell, int efd)
+{
+	struct shmchan_bind_eventfd b = {
+		.size = sizeof(b),
+		.doorbell = doorbell,
+		.fd = efd,
+	};
+
+	return call(fd, SHMCHAN_IOC_BIND_EVENTFD, &b);
+}
+
+static inline int unbind_eventfd(int fd, unsigned int doorbell)
+{
+	struct shmchan_bind_eventfd b = {
+		.size = sizeof(b),
+		.flags = SHMCHAN_BIND_END,
+		.doorbell = doorbell,
+		.fd = -1,
+	};
+
+	return call(fd, SHMCHAN_IOC_BIND_EVENTFD, &b);
 }
 
 static inline int arm(int fd, unsigned int doorbell,
@@ -360,12 +513,30 @@ static inline struct shmchan_wait_elem elem32(int fd, unsigned int doorbell,
 	};
 }
 
+/* Returns a dma-buf, or -errno. */
+static inline int export_dmabuf(int fd, uint64_t offset, uint64_t length,
+				unsigned int flags)
+{
+	struct shmchan_export_dmabuf x = {
+		.size = sizeof(x),
+		.flags = flags,
+		.offset = offset,
+		.length = length,
+		.fd = -1,
+	};
+	int ret = call(fd, SHMCHAN_IOC_EXPORT_DMABUF, &x);
+
+	return ret ? ret : x.fd;
+}
+
 /* @deadline: of CLOCK_MONOTONIC.  Returns the index, or -errno. */
-static inline int wait_until(int fd, const struct shmchan_wait_elem *elems,
-			     unsigned int nr, uint64_t deadline)
+static inline int wait_with(int fd, unsigned int flags,
+			    const struct shmchan_wait_elem *elems,
+			    unsigned int nr, uint64_t deadline)
 {
 	struct shmchan_wait w = {
 		.size = sizeof(w),
+		.flags = flags,
 		.elems = ptr(elems),
 		.nr_elems = nr,
 		.clockid = CLOCK_MONOTONIC,
@@ -374,6 +545,12 @@ static inline int wait_until(int fd, const struct shmchan_wait_elem *elems,
 	int ret = call(fd, SHMCHAN_IOC_WAIT, &w);
 
 	return ret ? ret : (int)w.index;
+}
+
+static inline int wait_until(int fd, const struct shmchan_wait_elem *elems,
+			     unsigned int nr, uint64_t deadline)
+{
+	return wait_with(fd, 0, elems, nr, deadline);
 }
 
 static inline int wait_ms(int fd, const struct shmchan_wait_elem *elems,

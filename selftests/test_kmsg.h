@@ -46,6 +46,9 @@ static inline int kmsg_noise(int fd, char *text, size_t size)
 		/* Records with a facility were written by programs. */
 		if (prio >> 3)
 			continue;
+		/* An emulator that had to wait for its processor. */
+		if (strstr(record, "hrtimer: interrupt took"))
+			continue;
 		snprintf(text, size, "%.500s", record);
 		nr++;
 	}
