@@ -30,11 +30,12 @@ BASE_CFLAGS := -std=gnu11 -fPIC -pthread -fno-common
 DEPFLAGS = -MMD -MP
 
 # A variant is a way to compile everything: build/VARIANT/...  Sanitizers come
-# after CFLAGS, so that these cannot undo them.
+# after CFLAGS, so that these cannot undo them.  Handles are checked in one of them
+# (<shmchan/guard.h>); not in tsan, where that would order what nothing else does.
 VARIANTS := plain asan tsan
 VARIANT_plain :=
 VARIANT_asan := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
-		-fsanitize=address,undefined
+		-fsanitize=address,undefined -DSHMCHAN_DEBUG
 VARIANT_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 
 # One line per file; make V=1 shows the commands.
@@ -60,7 +61,9 @@ command:
 include lib/lib.mk
 -include tools/tools.mk
 include selftests/lib/tests.mk
+-include selftests/crash/crash.mk
 -include selftests/model/model.mk
+-include selftests/fuzz/fuzz.mk
 -include bench/bench.mk
 -include examples/examples.mk
 -include kmod/kmod.mk
@@ -69,7 +72,18 @@ include selftests/lib/tests.mk
 INSTALL ?= install
 MAN_PAGES := $(wildcard docs/man/*.[1-8])
 
-install: lib command
+# One page for each noun, made of its header, and a link for each of its calls.
+MAN3_HEADERS := $(filter-out $(addprefix include/shmchan/,atomic.h guard.h lane_copy.h \
+		lane_layout.h shmchan.h spin.h version.h wire.h),$(wildcard include/shmchan/*.h))
+MAN3_PAGES := $(MAN3_HEADERS:include/shmchan/%.h=$(B)/man/shmchan_%.3)
+
+.PHONY: man
+man: $(MAN3_PAGES)
+$(B)/man/shmchan_%.3: include/shmchan/%.h scripts/man-page
+	@mkdir -p $(@D)
+	@scripts/man-page $< > $@
+
+install: lib command man
 	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/shmchan \
 		$(DESTDIR)$(INCLUDEDIR)/linux $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(INSTALL) -m 644 include/shmchan/*.h $(DESTDIR)$(INCLUDEDIR)/shmchan/
@@ -85,6 +99,14 @@ install: lib command
 	@for page in $(MAN_PAGES); do \
 		dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
 		$(INSTALL) -d $$dir && $(INSTALL) -m 644 $$page $$dir/ || exit 1; \
+	done
+	@dir=$(DESTDIR)$(MANDIR)/man3; $(INSTALL) -m 644 $(MAN3_PAGES) $$dir/ && \
+	for header in $(MAN3_HEADERS); do \
+		page=shmchan_$$(basename $$header .h); \
+		for call in $$(scripts/man-page -n $$header); do \
+			[ $$call = $$page ] || \
+			echo ".so man3/$$page.3" > $$dir/$$call.3 || exit 1; \
+		done; \
 	done
 	@for prog in $(COMMAND); do \
 		$(INSTALL) -d $(DESTDIR)$(BINDIR) && \
@@ -105,5 +127,6 @@ help:
 #: make install      to DESTDIR, PREFIX (/usr/local), LIBDIR
 #: make check-native library tests on the local backend: plain, ASan+UBSan, TSan
 #: make lint         clang-tidy, headers alone in C and C++, checkpatch, shellcheck
+#: make man          man pages of the library's headers, in build/man
 #: make clean
 #: variables: B (build), CC, CFLAGS, LDFLAGS, TESTS (names), VARIANTS, V=1

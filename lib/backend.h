@@ -7,6 +7,7 @@
  */
 
 #include <shmchan/bell.h>
+#include <shmchan/loop.h>
 
 #include "internal.h"
 
@@ -39,10 +40,21 @@ struct shmchan_region_private {
 	uint32_t gid;
 	uint32_t data_folio_size;
 	uint32_t nr_extents;
+	uint32_t numa_policy;
+	uint32_t charged_uid;
+	uint64_t charged_bytes;
+	uint64_t cgroup;		/* inode of the memory cgroup; 0: none */
+	/* What we may map and wait for, beside the header page and the status. */
+	struct shmchan_range data;
+	struct shmchan_range control;
 	uint32_t nr_windows;
 	struct shmchan_window *windows;		/* ours to free */
 	struct shmchan_doorbell *doorbells;	/* ours to free */
 	struct shmchan__local *local;	/* the local backend's own */
+	uint32_t join_flags;		/* with which we joined */
+	/* asym.c: at which members_seq nobody was ASYM; backend_kmod_asym.c */
+	uint64_t asym_seen;
+	uint64_t subscribed[(SHMCHAN_MAX_DOORBELLS + 1) / 64];
 };
 
 /*
@@ -60,12 +72,16 @@ struct shmchan__backend {
 	void (*forget)(struct shmchan_region_private *p);
 	int (*member)(const struct shmchan_region_private *p, uint32_t slot,
 		      struct shmchan_member_info *info);
+	/* What may have changed since it was opened; NULL: nothing does. */
+	int (*query)(const struct shmchan_region_private *p,
+		     struct shmchan_query *q);
 	int (*list)(int (*fn)(const struct shmchan_list_entry *entry,
 			      void *arg), void *arg);
 	int (*poll_members)(struct shmchan_region_private *p);
+	/* own: other threads of ours may be whom we wait for, too. */
 	int (*wait)(struct shmchan_region_private *p,
 		    const struct shmchan_wait_elem *elems, uint32_t nr_elems,
-		    uint64_t deadline, uint32_t *index);
+		    uint64_t deadline, uint32_t *index, int own);
 	int (*ring)(struct shmchan_region_private *p, uint32_t doorbell,
 		    uint32_t max_wake);
 	int (*ring_wait)(struct shmchan_region_private *p, uint32_t doorbell,
@@ -76,21 +92,51 @@ struct shmchan__backend {
 	int (*subscribe)(struct shmchan_region_private *p, uint32_t doorbell);
 	int (*arm)(struct shmchan_region_private *p, uint32_t doorbell,
 		   const struct shmchan_wait_elem *elems, uint32_t nr_elems);
+	/* Be counted among those who sleep on it, until the next ring. */
+	int (*count)(struct shmchan_region_private *p, uint32_t doorbell);
+	/* wait, for several regions of this backend; conditions are checked. */
+	int (*wait_many)(const struct shmchan_cond *conds, uint32_t nr,
+			 uint64_t deadline, uint32_t *index);
+	int (*subscribe_members)(struct shmchan_region_private *p);
+	int (*unsubscribe)(struct shmchan_region_private *p, uint32_t doorbell);
+	int (*events)(struct shmchan_region_private *p,
+		      struct shmchan_event *events, uint32_t nr);
+	int (*bind_eventfd)(struct shmchan_region_private *p, uint32_t doorbell,
+			    int fd);
 };
 
 extern const struct shmchan__backend shmchan__kmod_ops;
 extern const struct shmchan__backend shmchan__local_ops;
+
+/* Join with a capability.  As open; but the file is the caller's if it fails. */
+int shmchan__kmod_adopt(struct shmchan_region_private *p, int fd,
+			uint32_t slot, uint32_t join_flags);
+/* Undoes that. */
+void shmchan__kmod_give_back(struct shmchan_region_private *p);
+
+/* region.c: from what the caller asked for to what it gets. */
+int shmchan__pick_backend(enum shmchan_backend *backend);
+/* As close, of one that was adopted; but the file stays open. */
+void shmchan__region_give_back(struct shmchan_region *region);
 
 /* Can /dev/shmchan be used, or does it look as if it should be? */
 int shmchan__kmod_present(void);
 
 /* layout.c: options and descriptors, checked alike for both backends. */
 
-int shmchan__take_opts(void *mine, size_t size, const void *theirs,
-		       const char *initialiser);
+/* An options structure: its size now, in the first version, its initialiser. */
+struct shmchan__opts_type {
+	size_t size;
+	size_t least;
+	const char *initialiser;
+};
+
+int shmchan__take_opts(void *mine, const struct shmchan__opts_type *type,
+		       const void *theirs);
 int shmchan__check_name(const char *name);
 int shmchan__check_create(const struct shmchan_region_opts *opts);
 int shmchan__check_open(const struct shmchan_open_opts *opts);
+int shmchan__check_join(uint32_t slot, uint32_t join_flags);
 
 /* The areas and granule that windows are checked against. */
 struct shmchan__layout {
@@ -110,12 +156,43 @@ int shmchan__check_doorbells(uint32_t nr_slots,
 int shmchan__in_area(const struct shmchan_region *region, uint64_t offset,
 		     uint64_t length);
 
+/* ... and does our capability reach it?  Length is not 0. */
+int shmchan__reaches(const struct shmchan_region *region, uint64_t offset,
+		     uint64_t length);
+
+/* bell.c: as shmchan_bell_wait(), for what no thread of ours changes. */
+int shmchan__bell_wait_others(const struct shmchan_region *region,
+			      const struct shmchan_wait_elem *elems,
+			      uint32_t nr_elems, uint64_t deadline);
+
+/*
+ * bell.c: to sleep for more words than one call takes.  We are counted, then scan
+ * looks at all of them (not 0: there is something, and so it returns), then we
+ * sleep until the doorbell is rung for whatever reason, or members_seq is not
+ * members any more.  Once per call; as shmchan__bell_wait_others().
+ */
+int shmchan__bell_wait_scan(const struct shmchan_region *region,
+			    uint32_t doorbell, uint64_t members,
+			    int (*scan)(void *arg), void *arg,
+			    uint64_t deadline);
+/*
+ * The first half: *seq is what the count of rings was before.  EOPNOTSUPP: for
+ * members without a fence there is no barrier here.
+ */
+int shmchan__bell_count(const struct shmchan_region *region, uint32_t doorbell,
+			uint64_t *seq);
+struct shmchan_wait_elem shmchan__elem_rings(const struct shmchan_region *region,
+					     uint32_t doorbell, uint64_t seq);
+
 /* bell.c: may this member do that?  0 or the error, with its detail. */
 int shmchan__check_wait(const struct shmchan_region_private *p,
 			const struct shmchan_wait_elem *elems,
 			uint32_t nr_elems);
 int shmchan__check_ring(const struct shmchan_region_private *p,
 			uint32_t doorbell);
+
+/* wait_many.c: which conditions' region is no longer ours; nr: none. */
+uint32_t shmchan__first_stale(const struct shmchan_cond *conds, uint32_t nr);
 
 /* map.c: all areas at one place, and writable where we may write. */
 int shmchan__map(struct shmchan_region_private *p, int status_writable);
@@ -129,6 +206,9 @@ int shmchan__file_open(struct shmchan__file *f, const char *path, int flags,
 		       mode_t mode);
 void shmchan__file_adopt(struct shmchan__file *f, int fd);
 void shmchan__file_close(struct shmchan__file *f);
+void shmchan__file_release(struct shmchan__file *f);
+/* The open one of that number, or NULL. */
+struct shmchan__file *shmchan__file_find(int fd);
 
 static inline struct shmchan_region_private *
 shmchan__private(const struct shmchan_region *region)
@@ -140,7 +220,7 @@ shmchan__private(const struct shmchan_region *region)
 static inline const char *
 shmchan__label(const struct shmchan_region_private *p)
 {
-	return p->pub.name[0] ? p->pub.name : "(unnamed)";
+	return shmchan__name_of(&p->pub);
 }
 
 #pragma GCC visibility pop

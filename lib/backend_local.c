@@ -9,15 +9,20 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <shmchan/stat.h>
+
 #include "backend_local.h"
+#include "host.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25	/* Linux 6.1 */
@@ -53,6 +58,8 @@ static int local_inode(struct shmchan_region_private *p)
 	p->mode = st.st_mode & 0777;
 	p->uid = st.st_uid;
 	p->gid = st.st_gid;
+	/* No limit counts it but the file system's. */
+	p->charged_uid = st.st_uid;
 	return 0;
 }
 
@@ -72,6 +79,10 @@ static void set_geometry(struct shmchan_region_private *p,
 	p->flags = s->flags;
 	p->nr_windows = s->nr_windows;
 	p->data_folio_size = s->data_folio_size;
+	p->data = (struct shmchan_range){ .length = r->data_size };
+	p->control = (struct shmchan_range){
+		.offset = r->control_offset, .length = r->control_size,
+	};
 	/* Nothing is known of how a tmpfs file lies in memory. */
 	p->nr_extents = s->data_folio_size ?
 		(uint32_t)(s->data_size / s->data_folio_size) : 0;
@@ -111,8 +122,10 @@ static void local_drop(struct shmchan_region_private *p)
 
 static void local_forget(struct shmchan_region_private *p)
 {
-	if (p->local)
+	if (p->local) {
 		free(p->local->path);
+		free(p->local->told);
+	}
 	free(p->local);
 	p->local = NULL;
 }
@@ -156,6 +169,38 @@ static int no_space(int err, uint64_t bytes)
 		mib(bytes), local_dir(),
 		((uint64_t)fs.f_bavail * fs.f_frsize) >> 20,
 		((uint64_t)fs.f_blocks * fs.f_frsize) >> 20);
+}
+
+/*
+ * What cannot fit is refused before a byte of it is taken: a tmpfs may be
+ * larger than what memory is left, and filling it would have somebody killed.
+ */
+static int check_room(uint64_t bytes)
+{
+	uint64_t available = shmchan__meminfo("MemAvailable") +
+			     shmchan__meminfo("SwapFree");
+	struct shmchan_cgroup_limit limit;
+	struct statfs fs;
+
+	if (statfs(local_dir(), &fs))
+		return 0;
+	/* A tmpfs without a limit says 0 blocks. */
+	if (fs.f_blocks &&
+	    (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < bytes)
+		return no_space(ENOSPC, bytes);
+	if (fs.f_type != TMPFS_MAGIC)
+		return 0;
+	if (available && available < bytes)
+		return shmchan__fail(ENOMEM,
+			"the region needs %" PRIu64 " MiB, and this machine has %" PRIu64 " of its %" PRIu64 " MiB of memory available: ask for less",
+			mib(bytes), available >> 20,
+			shmchan__meminfo("MemTotal") >> 20);
+	shmchan_cgroup_limit(&limit);
+	if (limit.max < bytes)
+		return shmchan__fail(ENOMEM,
+			"the region needs %" PRIu64 " MiB, and the memory cgroup %.200s may have %" PRIu64 " MiB: raise its memory.max, or ask for less",
+			mib(bytes), limit.path, limit.max >> 20);
+	return 0;
 }
 
 /* Memory now, or an error now: never SIGBUS later. */
@@ -211,8 +256,10 @@ static int fill_file(struct shmchan_region_private *p,
 {
 	const struct local_layout *at = &p->local->at;
 	uint64_t total = o->data_size + o->control_size + at->size - at->status;
-	int err;
+	int err = check_room(total);
 
+	if (err)
+		return err;
 	if (ftruncate(p->file.fd, (off_t)at->size))
 		return no_space(errno, total);
 	if (!(o->flags & SHMCHAN_CREATE_SMALL))
@@ -357,15 +404,28 @@ static int keep_path(struct shmchan_region_private *p, const char *path)
 	       shmchan__fail(ENOMEM, "no memory for a handle");
 }
 
+/* A tmpfs takes its pages where they are. */
+static int refuse_placement(const struct shmchan_region_opts *o)
+{
+	if (o->flags & SHMCHAN_CREATE_CONTIG)
+		return shmchan__fail(EOPNOTSUPP,
+			"SHMCHAN_CREATE_CONTIG: this is the local backend, and only the module places memory: load it (shmchan doctor says how), or leave CONTIG out");
+	if (o->numa_policy != SHMCHAN_NUMA_DEFAULT)
+		return shmchan__fail(EOPNOTSUPP,
+			"numa_policy is %u: this is the local backend, and only the module places memory: load it (shmchan doctor says how), or leave the policy to numactl",
+			o->numa_policy);
+	return 0;
+}
+
 static int local_create(struct shmchan_region_private *p, const char *name,
 			const struct shmchan_region_opts *o)
 {
 	char path[PATH_MAX];
 	int err;
 
-	if (o->flags & SHMCHAN_CREATE_CONTIG)
-		return shmchan__fail(EOPNOTSUPP,
-			"SHMCHAN_CREATE_CONTIG: only the module has contiguous memory");
+	err = refuse_placement(o);
+	if (err)
+		return err;
 	if (name) {
 		err = local_path(path, sizeof(path), name);
 		/* Asked again when it counts: this saves the work. */
@@ -565,7 +625,7 @@ static int no_file(struct shmchan_region_private *p, uint32_t doorbell)
 {
 	(void)p;
 	return shmchan__fail(ENOTSUP,
-		"doorbell %u: the local backend has no file that polls readable: load the module, or wait with shmchan_bell_wait()",
+		"doorbell %u: the local backend's regions have no file that polls readable: put them into a set (shmchan_set_fd() of <shmchan/loop.h>), load the module, or wait with shmchan_bell_wait()",
 		doorbell);
 }
 
@@ -590,4 +650,10 @@ const struct shmchan__backend shmchan__local_ops = {
 	.ring_wait = local_ring_wait,
 	.subscribe = no_file,
 	.arm = local_arm,
+	.count = local_count,
+	.wait_many = local_wait_many,
+	.subscribe_members = local_subscribe_members,
+	.unsubscribe = local_unsubscribe,
+	.events = local_events,
+	.bind_eventfd = local_bind_eventfd,
 };

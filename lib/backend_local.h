@@ -96,6 +96,12 @@ struct shmchan__local {
 	char *path;			/* NULL: unnamed */
 	uint8_t *meta;			/* [at.meta, at.size), writable */
 	struct local_super *super;
+	/*
+	 * Who has subscribed to ends of members: the generation of each slot
+	 * whose end was told last.  Once set it stays.
+	 */
+	uint32_t *told;
+	uint32_t telling;		/* subscribed now */
 };
 
 /* local_file.c: files, names, locks. */
@@ -105,6 +111,14 @@ void local_lay_out(struct local_layout *at, uint64_t data_size,
 		  uint32_t nr_doorbells, uint32_t nr_windows);
 const char *local_dir(void);
 int local_path(char *path, size_t size, const char *name);
+/*
+ * How to open what may be a region's file only to look into it.  O_NONBLOCK:
+ * somebody may have put a pipe there.
+ */
+#define LOCAL_LOOK_FLAGS \
+	(O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+/* So opened, of that name: the file, or the negative error with its detail. */
+int local_look(const char *name);
 int local_gate_enter(int fd, uint64_t timeout_ns);
 void local_gate_leave(int fd);
 int local_slot_lock(int fd, uint32_t slot);
@@ -135,12 +149,52 @@ int local_list(int (*fn)(const struct shmchan_list_entry *entry, void *arg),
 void local_ring_members(struct shmchan_region_private *p);
 int local_wait(struct shmchan_region_private *p,
 	       const struct shmchan_wait_elem *elems, uint32_t nr_elems,
-	       uint64_t deadline, uint32_t *index);
+	       uint64_t deadline, uint32_t *index, int own);
+int local_count(struct shmchan_region_private *p, uint32_t doorbell);
 int local_ring(struct shmchan_region_private *p, uint32_t doorbell,
 	       uint32_t max_wake);
 int local_ring_wait(struct shmchan_region_private *p, uint32_t doorbell,
 		    uint32_t max_wake, const struct shmchan_wait_elem *elems,
 		    uint32_t nr_elems, uint64_t deadline, uint32_t *index);
+
+/* What is slept on: a doorbell, and what the low half of its seq was. */
+struct local_bell {
+	struct shmchan_region_private *p;
+	uint32_t number;
+	uint32_t seq;
+};
+
+/* A futex of futex_waitv and of io_uring. */
+struct local_waitv {
+	uint64_t val;
+	uint64_t uaddr;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+int local_bells_raise(struct local_bell *bells, uint32_t nr, int own,
+		      int *passed);
+struct local_waitv local_bell_futex(const struct local_bell *b);
+void local_bells_sleep(const struct local_bell *bells, uint32_t nr,
+		       uint64_t until);
+uint64_t local_bells_due(const struct local_bell *bells, uint32_t nr,
+			 uint64_t now, int without);
+int local_still_member(const struct shmchan_region_private *p);
+
+/* local_loop.c: several regions at a time, and events. */
+
+uint32_t local_collect(struct local_bell *bells,
+		       const struct shmchan_cond *conds, uint32_t nr);
+int local_wait_conds(const struct shmchan_cond *conds, uint32_t nr,
+		     uint64_t deadline, uint32_t *index, int own);
+int local_wait_many(const struct shmchan_cond *conds, uint32_t nr,
+		    uint64_t deadline, uint32_t *index);
+int local_subscribe_members(struct shmchan_region_private *p);
+int local_unsubscribe(struct shmchan_region_private *p, uint32_t doorbell);
+int local_events(struct shmchan_region_private *p,
+		 struct shmchan_event *events, uint32_t nr);
+int local_bind_eventfd(struct shmchan_region_private *p, uint32_t doorbell,
+		       int fd);
 
 static inline void *local_meta(const struct shmchan_region_private *p,
 			       uint64_t offset)

@@ -12,6 +12,9 @@
  *	4  FUTEX_WAIT(seq, s)		d  seq++
  *					e  FUTEX_WAKE all
  *
+ * A producer that has joined as ASYM has no barrier between a and b; then the
+ * sleeper has one passed through it, between 2 and 3 (asym.h).
+ *
  * All are sequentially consistent, and no wake-up is lost.  Say 3 saw the old
  * word: then 3 came before a, and so 2 before b.  At b waiters was either
  * still 1, and the producer went on to d; or another ring had cleared it after
@@ -37,6 +40,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asym.h"
 #include "backend_local.h"
 
 /* Linux 5.16; older headers lack them. */
@@ -44,24 +48,10 @@
 #define SYS_futex_waitv	449
 #endif
 
-struct local_waitv {
-	uint64_t val;
-	uint64_t uaddr;
-	uint32_t flags;
-	uint32_t reserved;
-};
-
 #define LOCAL_FUTEX_32	2	/* FUTEX_32, shared between processes */
 
 /* Without futex_waitv one doorbell is slept on and the rest looked at. */
 #define SHORT_SLICE_NS	1000000ULL
-
-/* The doorbells of one wait. */
-struct bells {
-	uint32_t nr;
-	uint32_t number[SHMCHAN_MAX_ELEMS];
-	uint32_t seq[SHMCHAN_MAX_ELEMS];
-};
 
 static struct shmchan_doorbell_status *
 bell(const struct shmchan_region_private *p, uint32_t number)
@@ -115,107 +105,12 @@ static void raise_flag(struct shmchan_region_private *p, uint32_t number)
 		shmchan_store_seq_cst(waiters, 1);
 }
 
-static int differs(const struct shmchan_region_private *p,
-		   const struct shmchan_wait_elem *e)
-{
-	void *word = shmchan_region_at(&p->pub, e->offset);
-	uint64_t value;
-
-	if (e->flags & SHMCHAN_ELEM_32)
-		value = shmchan_load_seq_cst((uint32_t *)word);
-	else
-		value = shmchan_load_seq_cst((uint64_t *)word);
-	return !!((value ^ e->value) & e->mask);
-}
-
-/* Has a word changed?  Tells which in *index. */
-static int any_differs(const struct shmchan_region_private *p,
-		       const struct shmchan_wait_elem *elems,
-		       uint32_t nr_elems, uint32_t *index)
-{
-	uint32_t i;
-
-	for (i = 0; i < nr_elems; i++) {
-		if (!differs(p, &elems[i]))
-			continue;
-		if (index)
-			*index = i;
-		return 1;
-	}
-	return 0;
-}
-
-static int bells_have(const struct bells *b, uint32_t number)
-{
-	uint32_t i;
-
-	for (i = 0; i < b->nr; i++)
-		if (b->number[i] == number)
-			return 1;
-	return 0;
-}
-
-/* The distinct doorbells to sleep on: doorbell 0 only if it is alone. */
-static void collect(struct bells *b, const struct shmchan_wait_elem *elems,
-		    uint32_t nr_elems)
-{
-	uint32_t i;
-
-	b->nr = 0;
-	for (i = 0; i < nr_elems; i++) {
-		uint32_t number = elems[i].doorbell;
-
-		if (number != SHMCHAN_DOORBELL_MEMBERS &&
-		    !bells_have(b, number))
-			b->number[b->nr++] = number;
-	}
-	if (!b->nr)
-		b->number[b->nr++] = SHMCHAN_DOORBELL_MEMBERS;
-}
-
 static struct timespec to_timespec(uint64_t ns)
 {
 	return (struct timespec){
 		.tv_sec = (time_t)(ns / 1000000000ULL),
 		.tv_nsec = (long)(ns % 1000000000ULL),
 	};
-}
-
-/* Without futex_waitv: sleep on the first, shortly. */
-static void sleep_on_one(struct shmchan_region_private *p,
-			 const struct bells *b, uint64_t until)
-{
-	struct timespec ts;
-
-	if (b->nr > 1 && until > shmchan__now() + SHORT_SLICE_NS)
-		until = shmchan__now() + SHORT_SLICE_NS;
-	ts = to_timespec(until);
-	/* Its timeout is absolute, of CLOCK_MONOTONIC. */
-	syscall(SYS_futex, futex_word(p, b->number[0]), FUTEX_WAIT_BITSET,
-		b->seq[0], &ts, NULL, FUTEX_BITSET_MATCH_ANY);
-}
-
-/* Sleep until one of them is rung, or until then, or for no reason. */
-static void sleep_on(struct shmchan_region_private *p, const struct bells *b,
-		     uint64_t until)
-{
-	struct local_waitv v[SHMCHAN_MAX_ELEMS];
-	struct timespec ts = to_timespec(until);
-	uint32_t i;
-
-	if (b->nr == 1) {
-		sleep_on_one(p, b, until);
-		return;
-	}
-	for (i = 0; i < b->nr; i++)
-		v[i] = (struct local_waitv){
-			.val = b->seq[i],
-			.uaddr = (uintptr_t)futex_word(p, b->number[i]),
-			.flags = LOCAL_FUTEX_32,
-		};
-	if (syscall(SYS_futex_waitv, v, b->nr, 0, &ts, CLOCK_MONOTONIC) < 0 &&
-	    (errno == ENOSYS || errno == EPERM))
-		sleep_on_one(p, b, until);
 }
 
 /* When the next look for dead members is due. */
@@ -229,65 +124,129 @@ static uint64_t next_reap(const struct shmchan_region_private *p, uint64_t now)
 	return now + (uint64_t)SHMCHAN_LOCAL_SLICE_NS;
 }
 
-static int still_member(const struct shmchan_region_private *p)
+int local_still_member(const struct shmchan_region_private *p)
 {
 	if (shmchan__word_live(shmchan_slot_word(&p->pub, p->pub.slot),
 			       p->pub.generation))
 		return 0;
 	return shmchan__fail(ESTALE,
-		"slot %u of %s, generation %u, is no longer ours",
+		"slot %u of %s, generation %u, is no longer ours: we are no longer a member",
 		p->pub.slot, shmchan__label(p), p->pub.generation);
 }
 
-/* One turn: 1 if a word differs, 0 after a sleep, or an error. */
-static int wait_once(struct shmchan_region_private *p, struct bells *b,
-		     const struct shmchan_wait_elem *elems, uint32_t nr_elems,
-		     uint64_t deadline, uint32_t *index)
+/*
+ * 1 and 2 for all bells, and the barrier for those who have none.  That once per
+ * sleep, not per slice of one, which *passed tells: while no ring has moved a seq
+ * on, the flags have been up since the last one, or a seq is about to move on.
+ * own: our own other threads may be such ones, too.  Returns whether the barrier
+ * could not be had.
+ */
+int local_bells_raise(struct local_bell *bells, uint32_t nr, int own,
+		      int *passed)
 {
-	uint64_t now, until;
-	uint32_t i;
-	int err;
+	uint64_t unused;
+	uint32_t i, seq;
+	int any = 0;
 
-	for (i = 0; i < b->nr; i++) {
-		b->seq[i] = shmchan_load_seq_cst(futex_word(p, b->number[i]));
-		raise_flag(p, b->number[i]);
+	for (i = 0; i < nr; i++) {
+		struct local_bell *b = &bells[i];
+
+		seq = shmchan_load_seq_cst(futex_word(b->p, b->number));
+		/* A ring has cleared it since the barrier. */
+		if (*passed && seq != b->seq)
+			*passed = 0;
+		b->seq = seq;
+		raise_flag(b->p, b->number);
 	}
 	/* For producers whose stores are weaker and who fence, too. */
 	shmchan_fence_seq_cst();
-	if (any_differs(p, elems, nr_elems, index))
-		return 1;
-	err = still_member(p);
-	if (err)
-		return err;
-	now = shmchan__now();
-	if (now >= deadline)
-		return shmchan__fail(ETIMEDOUT, "the deadline has passed");
-	/* It may have changed a word of ours, or of an element. */
-	if (local_reap(p, now))
-		return 0;
-	until = next_reap(p, now);
-	sleep_on(p, b, until < deadline ? until : deadline);
-	return 0;
+	for (i = 0; i < nr && !any && !*passed; i++)
+		any = shmchan__asym_any(bells[i].p, own, &unused);
+	if (any)
+		*passed = !shmchan__asym_barrier();
+	return any && !*passed;
+}
+
+struct local_waitv local_bell_futex(const struct local_bell *b)
+{
+	return (struct local_waitv){
+		.val = b->seq,
+		.uaddr = (uintptr_t)futex_word(b->p, b->number),
+		.flags = LOCAL_FUTEX_32,
+	};
+}
+
+/* When there is to be a look that nobody rings for, at the latest. */
+uint64_t local_bells_due(const struct local_bell *bells, uint32_t nr,
+			 uint64_t now, int without)
+{
+	uint64_t until = SHMCHAN_FOREVER, due;
+	uint32_t i;
+
+	if (without)
+		until = now + SHMCHAN__ASYM_SLICE_NS;
+	for (i = 0; i < nr; i++) {
+		due = next_reap(bells[i].p, now);
+		if (due < until)
+			until = due;
+	}
+	return until;
+}
+
+/* Its timeout is absolute, of CLOCK_MONOTONIC. */
+static void sleep_on_one(const struct local_bell *b, uint64_t until)
+{
+	struct timespec ts = to_timespec(until);
+
+	syscall(SYS_futex, futex_word(b->p, b->number), FUTEX_WAIT_BITSET,
+		b->seq, &ts, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+/* Until one of them is rung, or until then, or for no reason. */
+void local_bells_sleep(const struct local_bell *bells, uint32_t nr,
+		       uint64_t until)
+{
+	struct local_waitv v[SHMCHAN_MAX_ELEMS];
+	struct timespec ts = to_timespec(until);
+	uint32_t i;
+
+	if (nr == 1) {
+		sleep_on_one(bells, until);
+		return;
+	}
+	for (i = 0; i < nr; i++)
+		v[i] = local_bell_futex(&bells[i]);
+	if (syscall(SYS_futex_waitv, v, nr, 0, &ts, CLOCK_MONOTONIC) >= 0 ||
+	    (errno != ENOSYS && errno != EPERM))
+		return;
+	/* Without it one is slept on, shortly, and the rest looked at. */
+	if (until > shmchan__now() + SHORT_SLICE_NS)
+		until = shmchan__now() + SHORT_SLICE_NS;
+	sleep_on_one(bells, until);
 }
 
 int local_wait(struct shmchan_region_private *p,
 	       const struct shmchan_wait_elem *elems, uint32_t nr_elems,
-	       uint64_t deadline, uint32_t *index)
+	       uint64_t deadline, uint32_t *index, int own)
 {
-	struct bells b;
-	int ret;
+	struct shmchan_cond conds[SHMCHAN_MAX_ELEMS];
+	uint32_t i;
+	int err;
 
-	ret = shmchan__check_wait(p, elems, nr_elems);
-	if (ret)
-		return ret;
-	/* Already?  Then nobody has to ring for us. */
-	if (any_differs(p, elems, nr_elems, index))
-		return still_member(p);
-	collect(&b, elems, nr_elems);
-	do
-		ret = wait_once(p, &b, elems, nr_elems, deadline, index);
-	while (!ret);
-	return ret > 0 ? 0 : ret;
+	err = shmchan__check_wait(p, elems, nr_elems);
+	if (err)
+		return err;
+	for (i = 0; i < nr_elems; i++)
+		conds[i] = (struct shmchan_cond){
+			.region = &p->pub, .elem = elems[i],
+		};
+	return local_wait_conds(conds, nr_elems, deadline, index, own);
+}
+
+int local_count(struct shmchan_region_private *p, uint32_t doorbell)
+{
+	raise_flag(p, doorbell);
+	return 0;
 }
 
 int local_ring(struct shmchan_region_private *p, uint32_t doorbell,
@@ -298,7 +257,7 @@ int local_ring(struct shmchan_region_private *p, uint32_t doorbell,
 	/* Those whose conditions hold might not be the first in the queue. */
 	(void)max_wake;
 	if (!err)
-		err = still_member(p);
+		err = local_still_member(p);
 	return err ? err : ring_one(p, doorbell);
 }
 
@@ -310,5 +269,5 @@ int local_ring_wait(struct shmchan_region_private *p, uint32_t doorbell,
 
 	if (woken < 0)
 		return woken;
-	return local_wait(p, elems, nr_elems, deadline, index);
+	return local_wait(p, elems, nr_elems, deadline, index, 1);
 }

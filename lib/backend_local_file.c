@@ -61,6 +61,24 @@ int local_path(char *path, size_t size, const char *name)
 		"SHMCHAN_LOCAL_DIR is too long a path: %.40s...", local_dir());
 }
 
+int local_look(const char *name)
+{
+	char path[PATH_MAX];
+	int fd, err;
+
+	err = local_path(path, sizeof(path), name);
+	if (err)
+		return err;
+	fd = open(path, LOCAL_LOOK_FLAGS);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT)
+		return shmchan__fail(ENOENT,
+			"there is no %s: no %s (shmchan ls shows what there is)",
+			name, path);
+	return shmchan__fail(errno, "%s: %s", path, shmchan__errstr(errno));
+}
+
 static int set_lock(int fd, short type, off_t byte)
 {
 	struct flock lock = {

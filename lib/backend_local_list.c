@@ -97,13 +97,11 @@ struct lister {
 
 /*
  * What cannot be opened is left out: it cannot be told from what the dead have
- * left.  O_NONBLOCK: somebody may have put a pipe there.
+ * left.
  */
 static int list_one(int dirfd, const char *entry, const char *name, void *arg)
 {
-	int fd = openat(dirfd, entry,
-			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
-			O_NONBLOCK);
+	int fd = openat(dirfd, entry, LOCAL_LOOK_FLAGS);
 	const struct lister *l = arg;
 	struct shmchan_list_entry e;
 	int wrong;

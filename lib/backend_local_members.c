@@ -83,10 +83,16 @@ static void reserve_for_us(const struct shmchan_region_private *p,
 	s[slot].flags |= SHMCHAN_SLOT_FLAG_UID;
 }
 
+/* A word of a holder who is no more: its flags go with it. */
+static uint64_t ended(uint64_t word, uint32_t state)
+{
+	return (uint64_t)SHMCHAN_SLOT_WORD_GEN(word) << 32 | state;
+}
+
 /* If the holder of this word has died, say so.  Returns whether we did. */
 static int bury(struct shmchan_region_private *p, uint32_t slot, uint64_t word)
 {
-	uint64_t died = (word & ~0xffULL) | SHMCHAN_SLOT_DIED;
+	uint64_t died = ended(word, SHMCHAN_SLOT_DIED);
 
 	if (SHMCHAN_SLOT_WORD_STATE(word) != SHMCHAN_SLOT_LIVE ||
 	    local_slot_held(p->file.fd, slot))
@@ -132,7 +138,9 @@ static int claim_one(struct shmchan_region_private *p, uint32_t slot)
 	p->pub.slot = slot;
 	p->pub.generation = generation;
 	shmchan_store_seq_cst(local_word(p, slot),
-			      (uint64_t)generation << 32 | SHMCHAN_SLOT_LIVE);
+			      (uint64_t)generation << 32 | SHMCHAN_SLOT_LIVE |
+			      (p->join_flags & SHMCHAN_JOIN_ASYM ?
+			       SHMCHAN_SLOT_WORD_ASYM : 0));
 	members_changed(p, 1);
 	return 0;
 }
@@ -203,7 +211,7 @@ void local_leave(struct shmchan_region_private *p)
 	uint64_t ours = shmchan_load_acquire(word);
 
 	if (shmchan__word_live(ours, p->pub.generation) &&
-	    shmchan_cas(word, &ours, (ours & ~0xffULL) | SHMCHAN_SLOT_LEFT))
+	    shmchan_cas(word, &ours, ended(ours, SHMCHAN_SLOT_LEFT)))
 		members_changed(p, 1);
 	local_slot_unlock(p->file.fd, p->pub.slot);
 }

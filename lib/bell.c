@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "backend.h"
+#include "asym.h"
 
 uint64_t shmchan__now(void)
 {
@@ -70,6 +70,10 @@ static int check_elem(const struct shmchan_region_private *p, uint32_t i,
 		return shmchan__fail(EINVAL,
 			"element %u: offset %#" PRIx64 ": should be that of a %u-byte word of the region, aligned to %u",
 			i, (uint64_t)e->offset, width, width);
+	if (!shmchan__reaches(&p->pub, e->offset, width))
+		return shmchan__fail(EACCES,
+			"element %u: offset %#" PRIx64 " is beyond what our capability reaches",
+			i, (uint64_t)e->offset);
 	if (width == 4 && (e->value >> 32 || e->mask >> 32))
 		return shmchan__fail(EINVAL,
 			"element %u: value %#" PRIx64 ", mask %#" PRIx64 " for a word of 32 bits",
@@ -77,17 +81,24 @@ static int check_elem(const struct shmchan_region_private *p, uint32_t i,
 	return check_doorbell(p, e->doorbell);
 }
 
+static int check_room(const struct shmchan_wait_elem *elems, uint32_t nr_elems)
+{
+	if (nr_elems && nr_elems <= SHMCHAN_MAX_ELEMS && elems)
+		return 0;
+	return shmchan__fail(EINVAL,
+		"%u elements at %p: should be 1 to %d of them",
+		nr_elems, (const void *)elems, SHMCHAN_MAX_ELEMS);
+}
+
 int shmchan__check_wait(const struct shmchan_region_private *p,
 			const struct shmchan_wait_elem *elems,
 			uint32_t nr_elems)
 {
 	uint32_t i;
-	int err;
+	int err = check_room(elems, nr_elems);
 
-	if (!nr_elems || nr_elems > SHMCHAN_MAX_ELEMS || !elems)
-		return shmchan__fail(EINVAL,
-			"%u elements at %p: should be 1 to %d of them",
-			nr_elems, (const void *)elems, SHMCHAN_MAX_ELEMS);
+	if (err)
+		return err;
 	if (!(p->pub.rights & SHMCHAN_RIGHT_WAIT))
 		return shmchan__fail(EACCES,
 			"%s was opened without SHMCHAN_RIGHT_WAIT",
@@ -117,16 +128,102 @@ int shmchan__check_ring(const struct shmchan_region_private *p,
 	return 0;
 }
 
+int shmchan__differs(const struct shmchan_region_private *p,
+		     const struct shmchan_wait_elem *e)
+{
+	void *word = shmchan_region_at(&p->pub, e->offset);
+	uint64_t value;
+
+	if (e->flags & SHMCHAN_ELEM_32)
+		value = shmchan_load_seq_cst((uint32_t *)word);
+	else
+		value = shmchan_load_seq_cst((uint64_t *)word);
+	return !!((value ^ e->value) & e->mask);
+}
+
 int shmchan_bell_wait(const struct shmchan_region *region,
 		      const struct shmchan_wait_elem *elems, uint32_t nr_elems,
 		      uint64_t deadline, uint32_t *index)
 {
 	int err = shmchan__usable(region);
 
+	/* A backend whose checks are the kernel's would say EFAULT. */
+	if (!err)
+		err = check_room(elems, nr_elems);
 	if (err)
 		return err;
 	return shmchan__private(region)->ops->wait(shmchan__private(region),
-		elems, nr_elems, deadline, index);
+		elems, nr_elems, deadline, index, 1);
+}
+
+int shmchan__bell_wait_others(const struct shmchan_region *region,
+			      const struct shmchan_wait_elem *elems,
+			      uint32_t nr_elems, uint64_t deadline)
+{
+	int err = shmchan__usable(region);
+
+	if (err)
+		return err;
+	return shmchan__private(region)->ops->wait(shmchan__private(region),
+		elems, nr_elems, deadline, NULL, 0);
+}
+
+struct shmchan_wait_elem shmchan__elem_rings(const struct shmchan_region *region,
+					     uint32_t doorbell, uint64_t seq)
+{
+	uint8_t *word = (uint8_t *)
+		&shmchan_doorbell_status(region, doorbell)->seq;
+
+	return shmchan_elem64(doorbell, (uint64_t)(word - region->base), seq);
+}
+
+int shmchan__bell_count(const struct shmchan_region *region, uint32_t doorbell,
+			uint64_t *seq)
+{
+	int err = shmchan__usable(region);
+	uint64_t unused;
+
+	if (err)
+		return err;
+	*seq = shmchan_load_seq_cst(
+		&shmchan_doorbell_status(region, doorbell)->seq);
+	err = shmchan__private(region)->ops->count(shmchan__private(region),
+						   doorbell);
+	/* Pairs with the producer's, between its store and its look at us. */
+	shmchan_fence_seq_cst();
+	if (err || !shmchan__asym_any(shmchan__private(region), 0, &unused) ||
+	    !shmchan__asym_barrier())
+		return err;
+	return shmchan__fail(EOPNOTSUPP,
+			     "a member of %s publishes without a fence (SHMCHAN_JOIN_ASYM), and membarrier(2) is refused here: sleep in a call that waits, or allow it (seccomp)",
+			     shmchan__name_of(region));
+}
+
+/*
+ * A producer whose store the scan did not see, sees that we are counted, or that
+ * another ring has come after that; and each ring moves seq on.
+ */
+int shmchan__bell_wait_scan(const struct shmchan_region *region,
+			    uint32_t doorbell, uint64_t members,
+			    int (*scan)(void *arg), void *arg,
+			    uint64_t deadline)
+{
+	struct shmchan_wait_elem elems[2];
+	uint64_t seq, until = deadline;
+	int err = shmchan__bell_count(region, doorbell, &seq);
+
+	if (err == -EOPNOTSUPP) {
+		if (until > shmchan__now() + SHMCHAN__ASYM_SLICE_NS)
+			until = shmchan__now() + SHMCHAN__ASYM_SLICE_NS;
+	} else if (err) {
+		return err;
+	}
+	if (scan(arg))
+		return 0;
+	elems[0] = shmchan__elem_rings(region, doorbell, seq);
+	elems[1] = shmchan_elem_members(region, members);
+	err = shmchan__bell_wait_others(region, elems, 2, until);
+	return err == -ETIMEDOUT && until != deadline ? 0 : err;
 }
 
 int shmchan_bell_ring(const struct shmchan_region *region, uint32_t doorbell,
@@ -148,6 +245,8 @@ int shmchan_bell_ring_wait(const struct shmchan_region *region,
 {
 	int err = shmchan__usable(region);
 
+	if (!err)
+		err = check_room(elems, nr_elems);
 	if (err)
 		return err;
 	return shmchan__private(region)->ops->ring_wait(

@@ -10,6 +10,11 @@
 #include "internal.h"
 
 static _Thread_local char detail[512];
+/* What is not in words yet, and comes in place of that. */
+static _Thread_local struct {
+	const char *fmt;
+	unsigned long long a, b, c, d;
+} later;
 
 int shmchan__fail(int err, const char *fmt, ...)
 {
@@ -25,6 +30,25 @@ int shmchan__fail(int err, const char *fmt, ...)
 		if (!text[i])
 			break;
 	}
+	later.fmt = NULL;
+	return -err;
+}
+
+int shmchan__fail_later(int err, const char *fmt, unsigned long long a,
+			unsigned long long b, unsigned long long c,
+			unsigned long long d)
+{
+	later.fmt = fmt;
+	later.a = a;
+	later.b = b;
+	later.c = c;
+	later.d = d;
+	return -err;
+}
+
+int shmchan__fail_briefly(int err, const char *text)
+{
+	later.fmt = text;
 	return -err;
 }
 
@@ -42,6 +66,11 @@ const char *shmchan__errstr(int err)
 
 const char *shmchan_error_detail(void)
 {
+	if (later.fmt) {
+		snprintf(detail, sizeof(detail), later.fmt, later.a, later.b,
+			 later.c, later.d);
+		later.fmt = NULL;
+	}
 	return detail;
 }
 

@@ -20,6 +20,30 @@
 __attribute__((format(printf, 2, 3)))
 int shmchan__fail(int err, const char *fmt, ...);
 
+/*
+ * The same of numbers alone, put into words when somebody asks for them: for what a
+ * call that is made in a loop may say each time, which is EAGAIN.  fmt is a literal;
+ * what follows are up to four of unsigned long long.
+ */
+#define shmchan__fail_lazily(err, ...) __extension__ ({ \
+	if (0) \
+		shmchan__like_printf(__VA_ARGS__); \
+	SHMCHAN__LAZILY((err), __VA_ARGS__, 0, 0, 0, 0, 0); })
+#define SHMCHAN__LAZILY(err, fmt, a, b, c, d, ...) \
+	shmchan__fail_later((err), (fmt), (a), (b), (c), (d))
+int shmchan__fail_later(int err, const char *fmt, unsigned long long a,
+			unsigned long long b, unsigned long long c,
+			unsigned long long d);
+
+/* The same of a literal without a number, which is less to remember. */
+int shmchan__fail_briefly(int err, const char *text);
+
+__attribute__((format(printf, 1, 2)))
+static inline void shmchan__like_printf(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
 /* What an errno means; valid until this thread's next call. */
 const char *shmchan__errstr(int err);
 
@@ -28,6 +52,12 @@ const char *shmchan__errstr(int err);
  * a forked child inherited it.  A slow path's first line; one load.
  */
 int shmchan__usable(const struct shmchan_region *region);
+
+/* What messages call a region. */
+static inline const char *shmchan__name_of(const struct shmchan_region *region)
+{
+	return region->name[0] ? region->name : "(unnamed)";
+}
 
 /* Is this slot word {generation, SHMCHAN_SLOT_LIVE}? */
 static inline int shmchan__word_live(uint64_t word, uint32_t generation)

@@ -82,6 +82,35 @@ static int check_numbers(const struct shmchan_lane_geometry *geo,
 	return 0;
 }
 
+const uint64_t shmchan__no_slot;
+
+int shmchan_lane__stale(void)
+{
+	return lane_fail(ESTALE,
+			 "lane: we are no longer a member: our slot was taken from us, or we left");
+}
+
+int shmchan__lane_own(const struct shmchan_lane *lane, uint32_t slot,
+		      uint32_t generation, const uint64_t **word,
+		      uint64_t *live)
+{
+	*word = &shmchan__no_slot;
+	*live = shmchan__no_slot;
+#ifdef SHMCHAN_EXPLORER
+	(void)lane;
+	(void)slot;
+	(void)generation;
+	return 0;
+#else
+	if (!lane->slots)
+		return 0;
+	*word = &lane->slots[slot];
+	*live = shmchan_load_acquire((uint64_t *)*word);
+	return shmchan__word_live(*live, generation) ? 0 :
+						       shmchan_lane__stale();
+#endif
+}
+
 int shmchan_lane_attach(struct shmchan_lane *lane, void *base, uint64_t size,
 			const struct shmchan_lane_geometry *geometry,
 			const uint64_t *slots, uint32_t nr_slots)
@@ -90,6 +119,10 @@ int shmchan_lane_attach(struct shmchan_lane *lane, void *base, uint64_t size,
 	struct span span[3];
 	int err;
 
+	if (!lane || !base || !geometry)
+		return lane_fail(EINVAL, "lane: no %s (NULL)",
+				 !lane ? "handle" :
+				 !base ? "memory" : "geometry");
 	memcpy(&geo, geometry, sizeof(geo));
 	err = check_flags(&geo);
 	if (!err)
@@ -99,8 +132,11 @@ int shmchan_lane_attach(struct shmchan_lane *lane, void *base, uint64_t size,
 	span[0] = (struct span){ "ring", geo.ring_offset, geo.capacity };
 	span[1] = (struct span){ "control", geo.control_offset,
 				 sizeof(struct shmchan_lane_control) };
-	span[2] = (struct span){ "cursors", geo.cursors_offset,
-				 (uint64_t)geo.nr_readers * geo.cursor_stride };
+	/* What lies behind the last one's cursor is not of this lane. */
+	span[2] = (struct span){ "cursors", geo.cursors_offset, 0 };
+	if (geo.nr_readers)
+		span[2].length = (geo.nr_readers - 1ULL) * geo.cursor_stride +
+				 sizeof(struct shmchan_lane_cursor);
 	err = check_spans(span, 3, size);
 	if (err)
 		return err;
@@ -113,6 +149,7 @@ int shmchan_lane_attach(struct shmchan_lane *lane, void *base, uint64_t size,
 		((uint8_t *)base + geo.control_offset);
 	lane->cursors = (uint8_t *)base + geo.cursors_offset;
 	lane->slots = slots;
+	lane->nr_slots = slots ? nr_slots : 0;
 	lane->capacity = geo.capacity;
 	lane->eighth = geo.capacity / SHMCHAN_LANE_STEPS;
 	lane->cursor_stride = geo.cursor_stride;

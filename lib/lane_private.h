@@ -17,6 +17,70 @@
 #define lane_fail(err, ...)	shmchan__fail((err), __VA_ARGS__)
 #endif
 
+/* So often a reader looks for a place in a lane that moves on meanwhile. */
+#ifndef LANE_JOIN_TRIES		/* the fuzzer has less time */
+#define LANE_JOIN_TRIES	1000
+#endif
+
+/* No slot word ever has this value: whoever compares goes the slow way. */
+#define LANE_NO_WORD		(~0ULL)
+
+#pragma GCC visibility push(hidden)
+
+/* The word of a slot in a lane without slots: it never changes. */
+extern const uint64_t shmchan__no_slot;
+
+/*
+ * Our own slot word, and what is in it while we have the slot; ESTALE if that
+ * is over already.
+ */
+int shmchan__lane_own(const struct shmchan_lane *lane, uint32_t slot,
+		      uint32_t generation, const uint64_t **word,
+		      uint64_t *live);
+
+/*
+ * The payload to be read next in a lane that is not passable, as
+ * shmchan_lane_recv() finds it and with its errors; *end is for _advance(), once it
+ * has been read.
+ */
+int shmchan_lane__front(struct shmchan_lane_reader *r, const uint8_t **data,
+			uint32_t *length, uint32_t *meta, uint64_t *end);
+void shmchan_lane__advance(struct shmchan_lane_reader *r, uint64_t end);
+
+/*
+ * We were passed.  Go on at a checkpoint; EOVERFLOW: its count less ours is what we
+ * lost.  0 if that is nothing (only padding was passed).  EAGAIN: there is no place.
+ */
+int shmchan_lane__resync(struct shmchan_lane_reader *r);
+
+#pragma GCC visibility pop
+
+static inline uint64_t lane_floor(const struct shmchan_lane_reader *r)
+{
+	return shmchan_load_relaxed(&r->lane.control->floor);
+}
+
+/*
+ * What was loaded before this, at pos and behind, may not be what was there:
+ * the writer has been given leave to write over it.  The floor is stored
+ * before such data, and the fences keep it so on both sides: if we saw any of
+ * it, we see the floor.
+ */
+static inline int lane_passed(const struct shmchan_lane_reader *r, uint64_t pos)
+{
+	if (!r->passable)
+		return 0;
+	shmchan_fence_acquire();
+	return lane_floor(r) > pos;
+}
+
+/* What is told to the caller, unless what led to it was no part of the lane. */
+static inline int lane_said(const struct shmchan_lane_reader *r, int ret)
+{
+	return shmchan_lane__gone(r->own_word, r->own_live) ?
+	       shmchan_lane__stale() : ret;
+}
+
 /* The holder of generation still has the slot. */
 static inline int lane_slot_live(const struct shmchan_lane *lane, uint32_t slot,
 				 uint64_t generation)
@@ -67,7 +131,8 @@ lane_checkpoint_get(const struct shmchan_lane *lane, uint32_t i)
 	copy.pos = shmchan_load_acquire(&from->pos);
 	copy.records = shmchan_load_relaxed(&from->records);
 	shmchan_fence_acquire();
-	if (shmchan_load_relaxed(&from->pos) != copy.pos || copy.pos & 7)
+	if (shmchan_load_relaxed(&from->pos) != copy.pos || copy.pos & 7 ||
+	    copy.pos > SHMCHAN_LANE_MAX_POS)
 		copy.pos = ~0ULL;
 	return copy;
 }

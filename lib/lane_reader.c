@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 
-/* Lanes, the reading end: where to start, ends, and being passed. */
+/* Lanes, the reading end: where to start, ends, being passed, what comes next. */
 
 #include <string.h>
 
@@ -8,32 +8,8 @@
 
 /* Records that one call skips before it lets its caller look at the clock. */
 #define SKIP_MAX	1024
-#define JOIN_TRIES	1000
-
-/* No slot word ever has this value: whoever compares goes the slow way. */
-#define NO_WORD		(~0ULL)
-
-/* The writer's word in a lane without slots: it never changes. */
-static const uint64_t no_slot;
-
-static uint64_t reader_floor(const struct shmchan_lane_reader *r)
-{
-	return shmchan_load_relaxed(&r->lane.control->floor);
-}
-
-/*
- * What was loaded before this, at pos and behind, may not be what was there:
- * the writer has been given leave to write over it.  The floor is stored
- * before such data, and the fences keep it so on both sides: if we saw any of
- * it, we see the floor.
- */
-static int reader_passed(const struct shmchan_lane_reader *r, uint64_t pos)
-{
-	if (!r->passable)
-		return 0;
-	shmchan_fence_acquire();
-	return reader_floor(r) > pos;
-}
+/* So often a call looks for another place. */
+#define RESYNC_MAX	4
 
 void shmchan_lane_publish(struct shmchan_lane_reader *r)
 {
@@ -68,9 +44,13 @@ static void reader_settle(struct shmchan_lane_reader *r, uint64_t end)
 
 	if (end - r->published > r->eighth)
 		shmchan_lane_publish(r);
-	r->soft_end = r->published + r->eighth;
-	if (r->soft_end > lap)
-		r->soft_end = lap;
+	r->room_end = r->published + r->eighth;
+	if (r->room_end > lap)
+		r->room_end = lap;
+	/* In a passable lane: below every end, and not 0. */
+	r->soft_end = 1;
+	if (!r->passable)
+		r->soft_end = r->room_end < lap ? r->room_end : lap - 8;
 }
 
 /* When there is nothing to hand out, but perhaps much was skipped. */
@@ -79,6 +59,28 @@ static int reader_none(struct shmchan_lane_reader *r, int err)
 	if (r->pos - r->published >= r->eighth)
 		shmchan_lane_publish(r);
 	return err;
+}
+
+/* For what was read before, what was known before goes on to hold. */
+static void reader_whose(struct shmchan_lane_reader *r)
+{
+	if (r->records != r->whose_since)
+		r->whose_before = r->whose;
+	r->whose_since = r->records;
+}
+
+/* There is no record at pos: what comes is of this generation or a later one. */
+static void reader_oldest(struct shmchan_lane_reader *r, uint32_t generation)
+{
+	reader_whose(r);
+	r->whose.oldest = generation;
+}
+
+/* A new section.  The first of all begins at position 0, and says nothing. */
+static void reader_epoch(struct shmchan_lane_reader *r, uint32_t generation)
+{
+	reader_whose(r);
+	r->whose.epoch = generation;
 }
 
 /* The first place from which the lane can be read and will stay readable. */
@@ -123,7 +125,7 @@ static int reader_place(struct shmchan_lane_reader *r,
 	struct shmchan_lane_checkpoint place = { 0, 0 };
 	int tries;
 
-	for (tries = 0; tries < JOIN_TRIES; tries++) {
+	for (tries = 0; tries < LANE_JOIN_TRIES; tries++) {
 		if (!reader_find(r, from,
 				 shmchan_load_acquire(&control->proposed),
 				 &place)) {
@@ -140,12 +142,14 @@ static int reader_place(struct shmchan_lane_reader *r,
 		shmchan_fence_seq_cst();
 		if (place.pos < shmchan_load_seq_cst(&control->proposed))
 			continue;
-		r->pos = r->published = place.pos;
+		shmchan_lane__move(r, place.pos);
+		r->published = place.pos;
 		r->records = place.records;
 		r->soft_end = 0;
 		r->run_left = 0;
 		r->nr_held = 0;
 		r->end_seen = r->eos = 0;
+		reader_epoch(r, !place.pos);
 		return 0;
 	}
 	return -EAGAIN;
@@ -155,17 +159,20 @@ static int reader_place(struct shmchan_lane_reader *r,
 static int reader_resume(struct shmchan_lane_reader *r)
 {
 	uint64_t pos = shmchan_load_relaxed(&r->cursor->pos);
-	uint64_t floor = reader_floor(r);
+	uint64_t floor = lane_floor(r);
 
-	if (pos & 7 || pos < floor || pos - floor > r->lane.capacity)
+	if (pos & 7 || pos > SHMCHAN_LANE_MAX_POS || pos < floor ||
+	    pos - floor > r->lane.capacity)
 		return lane_fail(EBADMSG,
 				 "lane: the cursor that the last reader left is nonsense");
-	r->pos = r->published = pos;
+	shmchan_lane__move(r, pos);
+	r->published = pos;
 	r->records = shmchan_load_relaxed(&r->cursor->records);
 	r->soft_end = 0;
 	r->run_left = 0;
 	r->nr_held = 0;
 	r->end_seen = r->eos = 0;
+	reader_epoch(r, !pos);
 	shmchan_store_seq_cst(&r->cursor->generation, (uint64_t)r->generation);
 	return 0;
 }
@@ -174,7 +181,7 @@ static int reader_resume(struct shmchan_lane_reader *r)
  * We were passed.  Go on at a checkpoint; its count less ours is what we lost.
  * 0 if that is nothing (only padding was passed).
  */
-static int reader_resync(struct shmchan_lane_reader *r)
+int shmchan_lane__resync(struct shmchan_lane_reader *r)
 {
 	uint64_t before = r->records;
 	int err;
@@ -214,15 +221,17 @@ static int reader_judge(struct shmchan_lane_reader *r)
 	if (!r->lane.slots) {
 		if (r->eos)
 			return -EPIPE;
-		r->live_word = no_slot;
+		r->live_word = shmchan__no_slot;
 		return -EAGAIN;
 	}
 	word = shmchan_load_acquire((uint64_t *)r->writer_word);
-	if (!SHMCHAN_SLOT_WORD_GEN(word)) {
-		r->live_word = word;
+	/* Nobody yet; or so it looks to who has been revoked: no shortcut. */
+	if (!SHMCHAN_SLOT_WORD_GEN(word))
 		return -EAGAIN;
-	}
 	if (SHMCHAN_SLOT_WORD_STATE(word) == SHMCHAN_SLOT_LIVE) {
+		if (r->whose.oldest != SHMCHAN_SLOT_WORD_GEN(word) &&
+		    !shmchan_load_relaxed(shmchan_lane__from(r, r->pos)))
+			reader_oldest(r, SHMCHAN_SLOT_WORD_GEN(word));
 		if (r->eos)
 			return -EPIPE;
 		r->live_word = word;
@@ -231,10 +240,11 @@ static int reader_judge(struct shmchan_lane_reader *r)
 	header = shmchan_load_acquire(shmchan_lane__from(r, r->pos));
 	if (shmchan_hdr_committed(header))
 		return 0;
-	if (reader_passed(r, r->pos))
+	if (lane_passed(r, r->pos))
 		return 0;
 	if (!(uint32_t)header) {
 		r->end_seen = 1;
+		reader_oldest(r, SHMCHAN_SLOT_WORD_GEN(word) + 1);
 		shmchan_lane_publish(r);
 		if (r->eos)
 			return -EPIPE;
@@ -247,7 +257,7 @@ static int reader_judge(struct shmchan_lane_reader *r)
 	if (shmchan_hdr_kind(header) != SHMCHAN_HDR_DATA ||
 	    !lane_header_sane(&r->lane, header, r->pos))
 		return reader_bad(r, header);
-	r->pos += shmchan_hdr_extent(header);
+	shmchan_lane__move(r, r->pos + shmchan_hdr_extent(header));
 	return 0;
 }
 
@@ -257,17 +267,18 @@ static int reader_control(struct shmchan_lane_reader *r, uint64_t header)
 
 	switch (shmchan_hdr_length(header)) {
 	case SHMCHAN_CTRL_EOS:
-		r->pos += 8;
+		shmchan_lane__move(r, r->pos + 8);
 		r->eos = r->end_seen = 1;
 		/* So that no shortcut says EAGAIN from here on. */
-		r->live_word = NO_WORD;
+		r->live_word = LANE_NO_WORD;
 		shmchan_lane_publish(r);
 		return -EPIPE;
 	case SHMCHAN_CTRL_EPOCH:
-		r->pos += 8;
+		shmchan_lane__move(r, r->pos + 8);
 		r->eos = 0;
-		r->live_word = NO_WORD;
+		r->live_word = LANE_NO_WORD;
 		r->epochs++;
+		reader_epoch(r, (uint32_t)(header >> 32));
 		if (!r->end_seen)
 			return reader_none(r, lane_fail(EOWNERDEAD,
 				"lane: the writer died; generation %u goes on",
@@ -278,8 +289,9 @@ static int reader_control(struct shmchan_lane_reader *r, uint64_t header)
 		/* JUMP: the last writer left nonsense from here on. */
 		if (!reader_find(r, SHMCHAN_FROM_NOW, r->pos + 8, &place))
 			return reader_none(r, -EAGAIN);
-		r->pos = place.pos;
+		shmchan_lane__move(r, place.pos);
 		r->records = place.records;
+		reader_epoch(r, 0);
 		return reader_none(r, lane_fail(EBADMSG,
 			"lane: the last writer left nonsense behind; jumped over it"));
 	}
@@ -292,8 +304,8 @@ static int reader_open_run(struct shmchan_lane_reader *r, uint64_t header)
 
 	/* Wraps, for a header without payload in the last word of the ring. */
 	word = shmchan_load_relaxed(shmchan_lane__from(r, r->pos + 8));
-	if (reader_passed(r, r->pos))
-		return reader_resync(r);
+	if (lane_passed(r, r->pos))
+		return shmchan_lane__resync(r);
 	if (!lane_run_sane(header, word, &size, &count))
 		return reader_bad(r, header);
 	r->run_end = r->pos + shmchan_hdr_extent(header);
@@ -305,15 +317,10 @@ static int reader_open_run(struct shmchan_lane_reader *r, uint64_t header)
 	return 0;
 }
 
-void shmchan_lane__run_done(struct shmchan_lane_reader *r)
-{
-	r->pos = r->run_end;
-}
-
-int shmchan_lane__next(struct shmchan_lane_reader *r, uint64_t *header)
+static int reader_next(struct shmchan_lane_reader *r, uint64_t *header)
 {
 	uint64_t at;
-	int budget, err;
+	int budget, resyncs = 0, err;
 
 	if (r->deferred) {
 		err = r->deferred;
@@ -322,8 +329,11 @@ int shmchan_lane__next(struct shmchan_lane_reader *r, uint64_t *header)
 	}
 	for (budget = 0; budget < SKIP_MAX; budget++) {
 		at = shmchan_load_acquire(shmchan_lane__from(r, r->pos));
-		if (reader_passed(r, r->pos)) {
-			err = reader_resync(r);
+		if (lane_passed(r, r->pos)) {
+			/* Passed again, and nothing lost: that is made up. */
+			if (resyncs++ == RESYNC_MAX)
+				return reader_none(r, -EAGAIN);
+			err = shmchan_lane__resync(r);
 			if (err)
 				return err;
 			continue;
@@ -342,7 +352,7 @@ int shmchan_lane__next(struct shmchan_lane_reader *r, uint64_t *header)
 			*header = at;
 			return 0;
 		case SHMCHAN_HDR_PAD:
-			r->pos += shmchan_hdr_extent(at);
+			shmchan_lane__move(r, r->pos + shmchan_hdr_extent(at));
 			continue;
 		case SHMCHAN_HDR_RUN:
 			err = reader_open_run(r, at);
@@ -359,219 +369,39 @@ int shmchan_lane__next(struct shmchan_lane_reader *r, uint64_t *header)
 }
 
 /*
- * The next payload in a lane where the writer may pass, found with _front's
- * rules; what is in *data may be nonsense until reader_passed() says no.
+ * What was found may have been zeros that were never in the lane: they look like
+ * an empty one, like a dead writer, like a broken run.
  */
-static int reader_racy_front(struct shmchan_lane_reader *r,
-			     const uint8_t **data, uint32_t *length,
-			     uint32_t *meta, uint64_t *end)
+int shmchan_lane__next(struct shmchan_lane_reader *r, uint64_t *header)
 {
-	uint64_t header;
-	int err;
+	int err = reader_next(r, header);
 
-	if (!r->run_left) {
-		header = shmchan_load_acquire(shmchan_lane__from(r, r->pos));
-		*length = shmchan_lane__plain_length(header);
-		*end = r->pos + shmchan_lane_extent(*length);
-		if (*length > r->max_payload || *end > r->soft_end) {
-			err = shmchan_lane__next(r, &header);
-			if (err)
-				return err;
-		}
+	if (shmchan_lane__gone(r->own_word, r->own_live)) {
+		r->run_left = 0;
+		return shmchan_lane__stale();
 	}
-	if (r->run_left) {
-		*data = r->run_next;
-		*length = r->run_size;
-		*meta = r->run_meta;
-		*end = r->pos;
-		return 0;
-	}
-	*length = shmchan_hdr_length(header);
-	*end = r->pos + shmchan_lane_extent(*length);
-	*data = (const uint8_t *)(shmchan_lane__from(r, r->pos) + 1);
-	*meta = (uint32_t)(header >> 32);
-	return 0;
-}
-
-int shmchan_lane__recv_racy(struct shmchan_lane_reader *r, void *buf,
-			    size_t capacity, size_t *length, uint32_t *meta)
-{
-	const uint8_t *data;
-	uint64_t end;
-	uint32_t len;
-	int err, tries;
-
-	for (tries = 0; tries < JOIN_TRIES; tries++) {
-		err = reader_racy_front(r, &data, &len, meta, &end);
-		if (err)
-			return err;
-		if (len <= capacity)
-			shmchan_lane__racy_out(buf, (const uint64_t *)data,
-					       len);
-		if (!reader_passed(r, r->pos)) {
-			*length = len;
-			if (len > capacity)
-				return -EMSGSIZE;
-			shmchan_lane__advance(r, end);
-			return 0;
-		}
-		err = reader_resync(r);
-		if (err)
-			return err;
-	}
-	return -EAGAIN;
-}
-
-int shmchan_lane_peek_spec(struct shmchan_lane_reader *r, const void **data,
-			   size_t *length, uint32_t *meta)
-{
-	const uint8_t *where;
-	uint64_t end;
-	uint32_t len;
-	int err, tries;
-
-	for (tries = 0; tries < JOIN_TRIES; tries++) {
-		err = reader_racy_front(r, &where, &len, meta, &end);
-		if (err)
-			return err;
-		if (!reader_passed(r, r->pos)) {
-			*data = where;
-			*length = len;
-			r->speculated = r->pos;
-			shmchan_lane__advance(r, end);
-			return 0;
-		}
-		err = reader_resync(r);
-		if (err)
-			return err;
-	}
-	return -EAGAIN;
-}
-
-int shmchan_lane_still_valid(const struct shmchan_lane_reader *r)
-{
-	return !reader_passed(r, r->speculated);
-}
-
-/*
- * The usual case of a batch: a run of the right size, all of it wanted, in a
- * lane that is not passable, where neither lap nor eighth ends.  Returns how
- * many payloads were read, 0 if it is another case.
- */
-static inline size_t reader_whole_run(struct shmchan_lane_reader *r,
-				      uint8_t *buf, size_t size, size_t max,
-				      uint32_t *meta, int first)
-{
-	uint64_t *at = shmchan_lane__from(r, r->pos), header, end;
-	uint32_t its_size, count;
-
-	/* Pairs with the release of the header in shmchan_lane__publish(). */
-	header = shmchan_load_acquire(at);
-	end = r->pos + shmchan_lane_extent(shmchan_hdr_length(header));
-	if ((header & (SHMCHAN_HDR_KIND | SHMCHAN_HDR_BUSY)) !=
-	    SHMCHAN_HDR_RUN || r->run_left ||
-	    shmchan_hdr_length(header) > r->max_payload || end > r->soft_end)
-		return 0;
-	if (!lane_run_sane(header, shmchan_load_relaxed(at + 1), &its_size,
-			   &count) ||
-	    its_size != size || count > max ||
-	    (!first && *meta != (uint32_t)(header >> 32)))
-		return 0;
-	shmchan_lane__copy_out(buf, at + 2, (size_t)count * its_size);
-	*meta = (uint32_t)(header >> 32);
-	r->records += count;
-	r->pos = end;
-	return count;
-}
-
-/* As many payloads of one size as lie in a row, up to max. */
-static int reader_span(struct shmchan_lane_reader *r, uint8_t *buf, size_t size,
-		       size_t max, uint32_t *meta, int first)
-{
-	const uint8_t *data;
-	size_t n = 1;
-	uint64_t end;
-	uint32_t len, its;
-	int err, fits;
-
-	err = r->passable ? reader_racy_front(r, &data, &len, &its, &end) :
-			    shmchan_lane__front(r, &data, &len, &its, &end);
-	if (err)
-		return err;
-	if (r->run_left)
-		n = max < r->run_left ? max : (size_t)r->run_left;
-	fits = len == size && (first || its == *meta);
-	if (fits) {
-		if (r->passable)
-			shmchan_lane__racy_out(buf, (const uint64_t *)data,
-					       n * size);
-		else
-			shmchan_lane__copy_out(buf, data, n * size);
-	}
-	if (reader_passed(r, r->pos)) {
-		err = reader_resync(r);
-		return err ? err : -EAGAIN;
-	}
-	if (!fits)
-		return -EMSGSIZE;
-	*meta = its;
-	if (end != r->pos) {
-		shmchan_lane__advance(r, end);
-		return 1;
-	}
-	r->records += n;
-	r->run_next += n * size;
-	r->run_left -= n;
-	if (!r->run_left)
-		shmchan_lane__run_done(r);
-	return (int)n;
-}
-
-int shmchan_lane_recv_n(struct shmchan_lane_reader *r, void *buf, size_t size,
-			size_t max, uint32_t *meta)
-{
-	uint8_t *to = buf;
-	size_t got = 0;
-	int n;
-
-	if (max > INT32_MAX)
-		max = INT32_MAX;
-	while (got < max) {
-		n = 0;
-		if (!r->passable)
-			n = (int)reader_whole_run(r, to, size, max - got, meta,
-						  !got);
-		if (!n)
-			n = reader_span(r, to, size, max - got, meta, !got);
-		if (n > 0) {
-			got += (size_t)n;
-			to += (size_t)n * size;
-			continue;
-		}
-		if (!got)
-			return n;
-		/* What is said only once is said at the next call. */
-		if (n != -EAGAIN && n != -EMSGSIZE) {
-			r->deferred = n;
-			r->soft_end = 0;
-			r->live_word = NO_WORD;
-		}
-		break;
-	}
-	return (int)got;
+	return err;
 }
 
 int shmchan_lane_reader_rejoin(struct shmchan_lane_reader *r,
 			       enum shmchan_lane_from from)
 {
 	uint64_t header, start, pos;
-	int err;
+	int err, passed = 0;
 
 	r->deferred = 0;
+	/* It may go back to what we have never been at. */
+	reader_oldest(r, 1);
 	err = from == SHMCHAN_FROM_CURSOR ? reader_resume(r) :
 					    reader_place(r, from);
+	/*
+	 * In a HOLD lane that may be further than the last reader was: who waits
+	 * for that has seen us come, and looked, before the cursor moved.
+	 */
+	if (!err && r->cursor && r->waiters && shmchan_load_seq_cst(r->waiters))
+		r->wake(r->wake_arg);
 	if (err || from != SHMCHAN_FROM_NOW)
-		return err;
+		return lane_said(r, err);
 	/* From the newest checkpoint to the end, without reading. */
 	for (start = r->pos; r->pos - start < 2 * r->lane.capacity;) {
 		pos = r->pos;
@@ -579,17 +409,19 @@ int shmchan_lane_reader_rejoin(struct shmchan_lane_reader *r,
 		if (!err && r->run_left) {
 			r->records += r->run_left;
 			r->run_left = 0;
-			shmchan_lane__run_done(r);
+			shmchan_lane__move(r, r->run_end);
 		} else if (!err) {
 			r->records++;
-			r->pos += shmchan_hdr_extent(header);
-		} else if (r->pos == pos) {
+			shmchan_lane__move(r, r->pos + shmchan_hdr_extent(header));
+		} else if (r->pos == pos ||
+			   (err == -EOVERFLOW && ++passed == LANE_JOIN_TRIES)) {
+			/* A mad writer can take us to and fro for ever. */
 			break;
 		}
 	}
 	r->end_seen = 0;
 	shmchan_lane_publish(r);
-	return 0;
+	return lane_said(r, 0);
 }
 
 int shmchan_lane_reader_join(struct shmchan_lane_reader *r,
@@ -598,7 +430,7 @@ int shmchan_lane_reader_join(struct shmchan_lane_reader *r,
 			     const uint32_t *waiters,
 			     void (*wake)(void *arg), void *wake_arg)
 {
-	int blind = index == SHMCHAN_NO_CURSOR;
+	int blind = index == SHMCHAN_NO_CURSOR, err;
 
 	if (blind ? !(lane->flags & SHMCHAN_LANE_OVERWRITE) :
 		    index >= lane->nr_readers || !generation)
@@ -612,6 +444,8 @@ int shmchan_lane_reader_join(struct shmchan_lane_reader *r,
 	r->lane = *lane;
 	r->ring = lane->ring;
 	r->mask = lane->capacity - 1;
+	/* Within the ring, also if no place is found: it may be looked for later. */
+	shmchan_lane__move(r, 0);
 	r->eighth = lane->eighth;
 	r->max_payload = lane->max_payload;
 	r->passable = lane->flags & SHMCHAN_LANE_PASSABLE;
@@ -622,7 +456,15 @@ int shmchan_lane_reader_join(struct shmchan_lane_reader *r,
 	r->wake = wake;
 	r->wake_arg = wake_arg;
 	r->writer_word = lane->slots ? &lane->slots[lane->writer_slot] :
-				       &no_slot;
+				       &shmchan__no_slot;
+	r->live_word = LANE_NO_WORD;
+	r->own_word = &shmchan__no_slot;
+	if (!blind) {
+		err = shmchan__lane_own(lane, lane->reader_slot + index,
+					generation, &r->own_word, &r->own_live);
+		if (err)
+			return err;
+	}
 	return shmchan_lane_reader_rejoin(r, from);
 }
 

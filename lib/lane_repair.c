@@ -107,21 +107,27 @@ int shmchan_lane_writer_attach(struct shmchan_lane_writer *w,
 {
 	struct shmchan_lane_checkpoint start;
 	uint64_t floor;
+	int err;
 
 	if (!generation || (!waiters && !(lane->flags & SHMCHAN_LANE_POLL)))
 		return lane_fail(EINVAL,
 				 "lane: no generation, or no count of waiters in a lane that is not POLL");
 	memset(w, 0, sizeof(*w));
+	err = shmchan__lane_own(lane, lane->writer_slot, generation,
+				&w->own_word, &w->own_live);
+	if (err)
+		return err;
 	w->lane = *lane;
 	w->ring = lane->ring;
 	w->mask = lane->capacity - 1;
 	w->waiters = lane->flags & SHMCHAN_LANE_POLL ? NULL : waiters;
+	w->fence = !!w->waiters;
 	w->max_payload = lane->max_payload;
 	w->flags = lane->flags;
 	w->generation = generation;
 
 	floor = shmchan_load_relaxed(&lane->control->floor);
-	if (floor > 1ULL << 62)
+	if (floor > SHMCHAN_LANE_MAX_POS)
 		return lane_fail(EINVAL,
 				 "lane: the limit that the last writer left is nonsense");
 	floor = (floor + SHMCHAN_LANE_LINE - 1) & ~(SHMCHAN_LANE_LINE - 1ULL);
@@ -146,5 +152,7 @@ int shmchan_lane_writer_attach(struct shmchan_lane_writer *w,
 	/* At once if there is room, so that readers know; else with the first. */
 	if (w->epoch_pending)
 		(void)shmchan_lane__room(w, 8, 0);
-	return 0;
+	/* What we walked over may not have been the lane. */
+	return shmchan_lane__gone(w->own_word, w->own_live) ?
+	       shmchan_lane__stale() : 0;
 }

@@ -7,6 +7,13 @@
 
 #include "lane_private.h"
 
+/* clang does so of itself. */
+#if defined(__clang__) || !defined(__GNUC__)
+#define LANE_UNROLL
+#else
+#define LANE_UNROLL	_Pragma("GCC unroll 8")
+#endif
+
 /* Payload bytes of one run: small enough that the reader can follow closely. */
 #define RUN_BYTES	2048
 
@@ -17,6 +24,15 @@ void shmchan_lane__too_long(const struct shmchan_lane_writer *w, size_t length)
 		length, w->max_payload);
 	(void)w;
 	(void)length;
+}
+
+int shmchan_lane__too_much(const struct shmchan_reservation *rsv, size_t length)
+{
+	(void)rsv;
+	(void)length;
+	return lane_fail(EINVAL,
+		"lane: %zu bytes of a reservation of %zu; it is still open",
+		length, rsv->length);
 }
 
 /*
@@ -90,6 +106,20 @@ static uint64_t lane_cursor_pos(const struct shmchan_lane_writer *w, uint32_t i,
 	return pos < floor || pos > w->tail ? ~0ULL : pos;
 }
 
+/* The most that was kept for a reader; for who looks from outside. */
+static void lane_high_water(struct shmchan_lane_writer *w, uint64_t pos)
+{
+#ifndef SHMCHAN_EXPLORER
+	uint64_t *high = &w->lane.control->reserved[0];
+
+	if (pos < w->tail && w->tail - pos > shmchan_load_relaxed(high))
+		shmchan_store_relaxed(high, w->tail - pos);
+#else
+	(void)w;
+	(void)pos;
+#endif
+}
+
 /*
  * The position that everybody lets us give away all before; want if nobody
  * cares.  Never beyond the newest checkpoint (who comes late starts there, and
@@ -113,6 +143,8 @@ static uint64_t lane_minimum(struct shmchan_lane_writer *w, uint64_t floor,
 	}
 	if (min == ~0ULL)
 		min = want;
+	else
+		lane_high_water(w, min);
 	if (min > w->checkpoint)
 		min = w->checkpoint;
 	min &= ~(SHMCHAN_LANE_LINE - 1ULL);
@@ -129,14 +161,18 @@ static uint64_t lane_minimum(struct shmchan_lane_writer *w, uint64_t floor,
 static int lane_raise(struct shmchan_lane_writer *w, uint64_t need, int evict)
 {
 	uint64_t capacity = w->lane.capacity, floor = w->limit - capacity;
-	uint64_t want, min, again;
+	uint64_t want, min, again, pos;
 
 	if (w->flags & SHMCHAN_LANE_OVERWRITE)
 		evict = 1;
 	/* Of many readers, the one that held us last probably still does. */
-	if (!evict && w->laggard < w->lane.nr_readers &&
-	    lane_cursor_pos(w, w->laggard, floor) < need - capacity)
-		return -EAGAIN;
+	if (!evict && w->laggard < w->lane.nr_readers) {
+		pos = lane_cursor_pos(w, w->laggard, floor);
+		if (pos < need - capacity) {
+			lane_high_water(w, pos);
+			return -EAGAIN;
+		}
+	}
 	want = ((need + w->lane.eighth - 1) & ~(w->lane.eighth - 1)) - capacity;
 	min = lane_minimum(w, floor, want, evict);
 	if (min == ~0ULL)
@@ -188,8 +224,15 @@ static int lane_control(struct shmchan_lane_writer *w, uint32_t type,
 	return 0;
 }
 
-int shmchan_lane__room(struct shmchan_lane_writer *w, uint64_t extent,
-		       int evict)
+/* W5, from W3 and W4. */
+static inline void lane_bound(struct shmchan_lane_writer *w)
+{
+	uint64_t end = w->zeroed - SHMCHAN_LANE_AHEAD;
+
+	w->soft_end = end < w->room_end ? end : w->room_end;
+}
+
+static int lane_room(struct shmchan_lane_writer *w, uint64_t extent, int evict)
 {
 	uint64_t capacity = w->lane.capacity, offset, pad, need, end;
 	int err, ring;
@@ -227,8 +270,142 @@ int shmchan_lane__room(struct shmchan_lane_writer *w, uint64_t extent,
 	end = (w->tail | (w->lane.eighth - 1)) + 1;
 	if (end > w->limit - SHMCHAN_LANE_MARGIN)
 		end = w->limit - SHMCHAN_LANE_MARGIN;
-	w->soft_end = w->tail + extent <= end ? end : 0;
+	w->room_end = w->tail + extent <= end ? end : 0;
+	shmchan_lane__lap(w);
+	if (w->zeroed >= SHMCHAN_LANE_AHEAD)
+		lane_bound(w);
+	else
+		w->soft_end = 0;
 	return 0;
+}
+
+/* Behind it, so that it is said whatever else was found. */
+int shmchan_lane__room(struct shmchan_lane_writer *w, uint64_t extent,
+		       int evict)
+{
+	int err = lane_room(w, extent, evict);
+
+	if (!shmchan_lane__gone(w->own_word, w->own_live))
+		return err;
+	/* And at once, the next time. */
+	shmchan_lane__wary(w);
+	return shmchan_lane__stale();
+}
+
+static inline int lane_prepare(struct shmchan_lane_writer *w, uint64_t extent)
+{
+	int err;
+
+	/* Unless W4 says that there is. */
+	if (w->tail + extent > w->room_end) {
+		err = shmchan_lane__room(w, extent, 0);
+		if (err)
+			return err;
+	}
+	shmchan_lane__terminate(w, w->tail + extent);
+	return 0;
+}
+
+int shmchan_lane__prepare(struct shmchan_lane_writer *w, uint64_t extent)
+{
+	return lane_prepare(w, extent);
+}
+
+/*
+ * Lines of the ring, one behind the other.  A reader that is passed may look
+ * at them meanwhile, so it takes atomics or what the compiler does not see.
+ */
+static inline void lane_zero_lines(uint64_t *word, unsigned int n)
+{
+#if defined(SHMCHAN_EXPLORER) || defined(SHMCHAN_TSAN) || !defined(__x86_64__)
+	unsigned int i;
+
+	for (i = 0; i < n * SHMCHAN_LANE_LINE / 8; i++)
+		shmchan_store_relaxed(word + i, (uint64_t)0);
+#else
+	typedef long long line __attribute__((vector_size(16), may_alias));
+	line *to = (line *)word, zero = { 0, 0 };
+
+	_Static_assert(SHMCHAN_LANE_LINE == 64, "four stores are a line");
+	LANE_UNROLL
+	for (; n; n--, to += 4)
+		__asm__ __volatile__("movaps %4, %0\n\t"
+				     "movaps %4, %1\n\t"
+				     "movaps %4, %2\n\t"
+				     "movaps %4, %3"
+				     : "=m"(to[0]), "=m"(to[1]), "=m"(to[2]),
+				       "=m"(to[3])
+				     : "x"(zero));
+#endif
+}
+
+/* In steps of AT_ONCE, which do not lie across the end of the ring. */
+void shmchan_lane__ahead(struct shmchan_lane_writer *w)
+{
+	uint64_t zeroed = w->zeroed, end, *word;
+
+	end = w->tail + SHMCHAN_LANE_AHEAD + SHMCHAN_LANE_AT_ONCE;
+	if (end > w->limit)
+		end = w->limit;
+	end &= ~(SHMCHAN_LANE_AT_ONCE - 1);
+	while (zeroed < end) {
+		word = shmchan_lane__at(w, zeroed);
+		if (!(zeroed & (SHMCHAN_LANE_AT_ONCE - 1))) {
+			lane_zero_lines(word, SHMCHAN_LANE_AT_ONCE /
+					      SHMCHAN_LANE_LINE);
+			zeroed += SHMCHAN_LANE_AT_ONCE;
+		} else if (!(zeroed & (SHMCHAN_LANE_LINE - 1))) {
+			lane_zero_lines(word, 1);
+			zeroed += SHMCHAN_LANE_LINE;
+		} else {
+			shmchan_store_relaxed(word, (uint64_t)0);
+			zeroed += 8;
+		}
+	}
+	w->zeroed = zeroed;
+	lane_bound(w);
+}
+
+static __attribute__((noinline)) int
+lane_send(struct shmchan_lane_writer *w, const void *buf, size_t length,
+	  uint32_t meta, unsigned int flags)
+{
+	uint64_t extent = shmchan_lane_extent(length);
+	int ring, err;
+
+	err = lane_prepare(w, extent);
+	if (err)
+		return err;
+	ring = shmchan_lane__put(w, buf, length, meta, flags,
+				 w->flags & SHMCHAN_LANE_PASSABLE);
+	shmchan_lane__written(w, extent);
+	return ring;
+}
+
+/*
+ * Usually a short record for which all is there, and only as much as can be
+ * zeroed at once is to be zeroed behind it.  That calls nothing, and so saves no
+ * registers.
+ */
+int shmchan_lane__send(struct shmchan_lane_writer *w, const void *buf,
+		       size_t length, uint32_t meta, unsigned int flags)
+{
+	uint64_t end = w->tail + shmchan_lane_extent(length);
+	uint64_t zeroed = w->zeroed;
+	int ring;
+
+	if (length > 64 || w->flags & SHMCHAN_LANE_PASSABLE ||
+	    end > w->room_end || end >= zeroed ||
+	    zeroed & (SHMCHAN_LANE_AT_ONCE - 1) ||
+	    zeroed + SHMCHAN_LANE_AT_ONCE > w->limit)
+		return lane_send(w, buf, length, meta, flags);
+	ring = shmchan_lane__put(w, buf, length, meta, flags, 0);
+	zeroed = w->zeroed;
+	lane_zero_lines(shmchan_lane__at(w, zeroed),
+			SHMCHAN_LANE_AT_ONCE / SHMCHAN_LANE_LINE);
+	w->zeroed = zeroed + SHMCHAN_LANE_AT_ONCE;
+	lane_bound(w);
+	return ring;
 }
 
 int shmchan_lane_evict(struct shmchan_lane_writer *w, size_t length)
@@ -314,26 +491,24 @@ static int lane_send_run(struct shmchan_lane_writer *w, const void *buf,
 			 unsigned int flags)
 {
 	uint64_t length = 8 + (uint64_t)size * count;
-	uint64_t extent = shmchan_lane_extent(length), pos;
+	uint64_t extent = shmchan_lane_extent(length), *word;
 	int ring, err;
 
 	if (w->tail + extent > w->soft_end) {
-		err = shmchan_lane__room(w, extent, 0);
+		err = lane_prepare(w, extent);
 		if (err)
 			return err;
 	}
-	pos = w->tail;
-	shmchan_lane__terminate(w, pos + extent);
-	shmchan_lane__copy_in(shmchan_lane__at(w, pos) + 2, buf, length - 8,
+	word = shmchan_lane__at_tail(w);
+	shmchan_lane__copy_in(word + 2, buf, length - 8,
 			      w->flags & SHMCHAN_LANE_PASSABLE);
-	shmchan_store_relaxed(shmchan_lane__at(w, pos) + 1,
-			      (uint64_t)count << 32 | size);
-	ring = shmchan_lane__publish(w, shmchan_lane__at(w, pos),
+	shmchan_store_relaxed(word + 1, (uint64_t)count << 32 | size);
+	ring = shmchan_lane__publish(w, word,
 				     shmchan_hdr(length, SHMCHAN_HDR_RUN, meta),
 				     flags);
-	w->tail = pos + extent;
+	w->tail += extent;
 	w->records += count;
-	shmchan_lane__zero_ahead(w, extent);
+	shmchan_lane__written(w, extent);
 	return ring;
 }
 
@@ -381,8 +556,8 @@ int shmchan_lane_send_n(struct shmchan_lane_writer *w, const void *buf,
 		if (ret < 0) {
 			if (!sent)
 				return ret;
-			if (!(flags & SHMCHAN_MORE))
-				*ring = shmchan_lane_flush(w);
+			if (ret != -ESTALE && !(flags & SHMCHAN_MORE))
+				*ring = shmchan_lane_flush(w) > 0;
 			break;
 		}
 		*ring = ret;
@@ -420,6 +595,8 @@ int shmchan_lane_close(struct shmchan_lane_writer *w)
 		lane_abort_all(w);
 	err = lane_control(w, SHMCHAN_CTRL_EOS, 0, &ring);
 	w->closed = 1;
-	w->soft_end = 0;
+	shmchan_lane__wary(w);
+	if (shmchan_lane__gone(w->own_word, w->own_live))
+		return shmchan_lane__stale();
 	return err ? err : ring;
 }

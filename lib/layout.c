@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "host.h"
 
 /* Beyond any machine, and far from overflow; the kernel's bound too. */
 #define MAX_BYTES	(1ULL << 50)
@@ -20,33 +21,35 @@
 
 /*
  * Copy a structure that begins with its size.  A longer one, of a later
- * version, is accepted if what we do not know is zero.
+ * version, is accepted if what we do not know is zero; of a shorter one, of an
+ * earlier version, what it lacks is zero.
  */
-int shmchan__take_opts(void *mine, size_t size, const void *theirs,
-		       const char *initialiser)
+int shmchan__take_opts(void *mine, const struct shmchan__opts_type *type,
+		       const void *theirs)
 {
 	const uint8_t *bytes = theirs;
 	size_t given, i;
 
 	if (!theirs)
 		return shmchan__fail(EINVAL, "opts is NULL: give %s()",
-				     initialiser);
+				     type->initialiser);
 	memcpy(&given, theirs, sizeof(given));
-	if (given < size)
+	if (given < type->least)
 		return shmchan__fail(EINVAL,
 			"opts.size is %zu, should be %zu: begin with %s()",
-			given, size, initialiser);
+			given, type->size, type->initialiser);
 	if (given > 4096)
 		return shmchan__fail(EINVAL,
 			"opts.size is %zu: begin with %s()", given,
-			initialiser);
-	for (i = size; i < given; i++)
+			type->initialiser);
+	for (i = type->size; i < given; i++)
 		if (bytes[i])
 			return shmchan__fail(EINVAL,
 				"opts has a field at byte %zu that this library does not know: a newer one is needed",
 				i);
-	memcpy(mine, theirs, size);
-	memcpy(mine, &size, sizeof(size));
+	memset(mine, 0, type->size);
+	memcpy(mine, theirs, given < type->size ? given : type->size);
+	memcpy(mine, &type->size, sizeof(type->size));
 	return 0;
 }
 
@@ -100,7 +103,9 @@ static int check_sizes(const struct shmchan_region_opts *o)
 		return shmchan__fail(EINVAL,
 			"data_size is %" PRIu64 ": should be a multiple of %s; %" PRIu64 " would do",
 			o->data_size,
-			small ? "4 KiB" : "2 MiB (of 4 KiB with SHMCHAN_CREATE_SMALL)",
+			small ? "4 KiB" :
+			o->flags & SHMCHAN_CREATE_CONTIG ? "2 MiB" :
+			"2 MiB (of 4 KiB with SHMCHAN_CREATE_SMALL)",
 			(uint64_t)SHMCHAN_ALIGN_UP(o->data_size, granule));
 	if (!o->control_size || o->control_size % SHMCHAN_PAGE)
 		return shmchan__fail(EINVAL,
@@ -111,9 +116,47 @@ static int check_sizes(const struct shmchan_region_opts *o)
 			(uint64_t)SHMCHAN_PAGE);
 	if (o->data_size > MAX_BYTES || o->control_size > MAX_BYTES)
 		return shmchan__fail(ENOSPC,
-			"data_size %" PRIu64 ", control_size %" PRIu64 ": no machine has that much",
-			o->data_size, o->control_size);
+			"data_size %" PRIu64 ", control_size %" PRIu64 ": no machine has that much memory; this one has %" PRIu64 " MiB",
+			o->data_size, o->control_size,
+			shmchan__meminfo("MemTotal") >> 20);
 	return 0;
+}
+
+static int check_contig(const struct shmchan_region_opts *o)
+{
+	if (!(o->flags & SHMCHAN_CREATE_CONTIG))
+		return 0;
+	if (o->flags & SHMCHAN_CREATE_SMALL)
+		return shmchan__fail(EINVAL,
+			"flags has SHMCHAN_CREATE_SMALL and SHMCHAN_CREATE_CONTIG: one run is made of 2 MiB pages; take one of the two");
+	if (!o->data_size)
+		return shmchan__fail(EINVAL,
+			"data_size is 0, with SHMCHAN_CREATE_CONTIG: there is nothing to be contiguous; should be a multiple of 2 MiB");
+	if (o->numa_policy == SHMCHAN_NUMA_INTERLEAVE)
+		return shmchan__fail(EINVAL,
+			"numa_policy is SHMCHAN_NUMA_INTERLEAVE, with SHMCHAN_CREATE_CONTIG: one run lies on one node; take SHMCHAN_NUMA_BIND or _PREFER, or leave CONTIG out");
+	return 0;
+}
+
+static int check_nodes(const struct shmchan_region_opts *o)
+{
+	if (o->numa_policy > SHMCHAN_NUMA_INTERLEAVE)
+		return shmchan__fail(EINVAL,
+			"numa_policy is %u: should be SHMCHAN_NUMA_DEFAULT, _BIND, _PREFER or _INTERLEAVE, 0 to %d",
+			o->numa_policy, SHMCHAN_NUMA_INTERLEAVE);
+	if (o->numa_policy == SHMCHAN_NUMA_DEFAULT) {
+		if (!o->nr_nodes && !o->nodes)
+			return 0;
+		return shmchan__fail(EINVAL,
+			"nr_nodes is %u, with numa_policy SHMCHAN_NUMA_DEFAULT: which policy are the nodes for? SHMCHAN_NUMA_BIND, _PREFER or _INTERLEAVE; or should be 0, and nodes NULL",
+			o->nr_nodes);
+	}
+	if (!o->nr_nodes)
+		return shmchan__fail(EINVAL,
+			"numa_policy is %u, and nr_nodes 0: should be 1 to %d, and nodes say which",
+			o->numa_policy, SHMCHAN_MAX_NODES);
+	return check_count("nr_nodes", o->nr_nodes, 1, SHMCHAN_MAX_NODES,
+			   "nodes", o->nodes);
 }
 
 static int check_slots(const struct shmchan_region_opts *o)
@@ -229,6 +272,20 @@ static int check_backend(enum shmchan_backend backend)
 		(int)backend);
 }
 
+/* What is asked of JOIN: whether the slot is there, the region tells. */
+int shmchan__check_join(uint32_t slot, uint32_t join_flags)
+{
+	if (slot != SHMCHAN_SLOT_ANY && slot >= SHMCHAN_MAX_SLOTS)
+		return shmchan__fail(EINVAL,
+			"slot is %u: should be a slot of the region or SHMCHAN_SLOT_ANY",
+			slot);
+	if (join_flags & ~(SHMCHAN_JOIN_SIGBUS | SHMCHAN_JOIN_ASYM))
+		return shmchan__fail(EINVAL,
+			"join_flags is %#x: should be 0, SHMCHAN_JOIN_SIGBUS, SHMCHAN_JOIN_ASYM or both",
+			join_flags);
+	return 0;
+}
+
 /* Everything about the options of create, of whichever backend. */
 int shmchan__check_create(const struct shmchan_region_opts *o)
 {
@@ -270,7 +327,13 @@ int shmchan__check_create(const struct shmchan_region_opts *o)
 		return shmchan__fail(EINVAL,
 			"slot is %u: should be below nr_slots, %u, or SHMCHAN_SLOT_ANY",
 			o->slot, o->nr_slots);
-	err = check_sizes(o);
+	err = shmchan__check_join(SHMCHAN_SLOT_ANY, o->join_flags);
+	if (!err)
+		err = check_sizes(o);
+	if (!err)
+		err = check_contig(o);
+	if (!err)
+		err = check_nodes(o);
 	if (!err)
 		err = check_slots(o);
 	if (!err)
@@ -296,14 +359,10 @@ int shmchan__check_open(const struct shmchan_open_opts *o)
 		return shmchan__fail(EINVAL,
 			"rights is %#x: a member needs SHMCHAN_RIGHT_MAP_READ",
 			o->rights);
-	if (o->slot != SHMCHAN_SLOT_ANY && o->slot >= SHMCHAN_MAX_SLOTS)
-		return shmchan__fail(EINVAL,
-			"slot is %u: should be a slot of the region or SHMCHAN_SLOT_ANY",
-			o->slot);
 	if (o->owner_uid && !o->has_owner_uid)
 		return shmchan__fail(EINVAL,
 			"owner_uid is %u without has_owner_uid", o->owner_uid);
-	return 0;
+	return shmchan__check_join(o->slot, o->join_flags);
 }
 
 int shmchan__in_area(const struct shmchan_region *r, uint64_t offset,
@@ -324,4 +383,34 @@ int shmchan__in_area(const struct shmchan_region *r, uint64_t offset,
 		    length <= areas[i].size - (offset - areas[i].start))
 			return 1;
 	return 0;
+}
+
+static int range_has(const struct shmchan_range *range, uint64_t offset,
+		     uint64_t length)
+{
+	return offset >= range->offset &&
+	       offset - range->offset <= range->length &&
+	       length <= range->length - (offset - range->offset);
+}
+
+int shmchan__reaches(const struct shmchan_region *r, uint64_t offset,
+		     uint64_t length)
+{
+	const struct shmchan_region_private *p = shmchan__private(r);
+	uint64_t header_end = r->control_offset + SHMCHAN_PAGE;
+
+	if (!shmchan__in_area(r, offset, length))
+		return 0;
+	if (offset >= r->status_offset)
+		return 1;
+	if (offset < r->control_offset)
+		return range_has(&p->data, offset, length);
+	/* The header page is there for all. */
+	if (offset < header_end) {
+		if (length <= header_end - offset)
+			return 1;
+		length -= header_end - offset;
+		offset = header_end;
+	}
+	return range_has(&p->control, offset, length);
 }

@@ -2,7 +2,8 @@
 /*
  * Mapping a region: one range of addresses for all of its areas.
  *
- * Everything is mapped read-only first; then writable mappings are laid over
+ * Everything that our capability reaches is mapped read-only first, and the rest
+ * is left as addresses that nothing is at; then writable mappings are laid over
  * the windows that are ours or shared.  A data window is whole 2 MiB folios at
  * a 2 MiB aligned address, so that no overlay splits a huge page entry.  A
  * process maps no other window writable, on the local backend too, where only
@@ -74,27 +75,46 @@ static int advise(struct shmchan_region_private *p)
 	return 0;
 }
 
+/* The part of a window that we reach; its length is 0 if there is none. */
+static struct shmchan_range reached(const struct shmchan_region_private *p,
+				    const struct shmchan_window *w)
+{
+	const struct shmchan_range *range =
+		w->offset < p->pub.control_offset ? &p->data : &p->control;
+	uint64_t start = w->offset, end = w->offset + w->length;
+
+	if (start < range->offset)
+		start = range->offset;
+	if (end > range->offset + range->length)
+		end = range->offset + range->length;
+	return (struct shmchan_range){
+		.offset = start, .length = start < end ? end - start : 0,
+	};
+}
+
 /*
- * Lay writable mappings over the windows that are ours or shared, once
- * p->pub.slot is known.  Windows come by offset; neighbours that are ours take
- * one mapping.
+ * Lay writable mappings over the windows that are ours or shared, as far as we
+ * reach them, once p->pub.slot is known.  Windows come by offset; neighbours that
+ * are ours take one mapping.
  */
 int shmchan__map_windows(struct shmchan_region_private *p)
 {
 	uint64_t start = 0, end = 0;
+	struct shmchan_range w;
 	uint32_t i;
 	int err;
 
 	if (!(p->pub.rights & SHMCHAN_RIGHT_MAP_WRITE))
 		return 0;
 	for (i = 0; i < p->nr_windows; i++) {
-		const struct shmchan_window *w = &p->windows[i];
-
-		if (!ours(p, w))
+		if (!ours(p, &p->windows[i]))
+			continue;
+		w = reached(p, &p->windows[i]);
+		if (!w.length)
 			continue;
 		/* Never across areas: the header page is between. */
-		if (end != start && w->offset == end) {
-			end += w->length;
+		if (end != start && w.offset == end) {
+			end += w.length;
 			continue;
 		}
 		if (end != start) {
@@ -103,8 +123,8 @@ int shmchan__map_windows(struct shmchan_region_private *p)
 			if (err)
 				return err;
 		}
-		start = w->offset;
-		end = w->offset + w->length;
+		start = w.offset;
+		end = w.offset + w.length;
 	}
 	if (end != start) {
 		err = map_at(p, start, end - start, PROT_READ | PROT_WRITE);
@@ -114,8 +134,27 @@ int shmchan__map_windows(struct shmchan_region_private *p)
 	return advise(p);
 }
 
+/* The header page, and what we reach of the rest of the control area. */
+static int map_control(struct shmchan_region_private *p)
+{
+	uint64_t start = p->pub.control_offset, end = start + SHMCHAN_PAGE;
+	const struct shmchan_range *c = &p->control;
+	int err;
+
+	if (c->length && c->offset <= end) {
+		if (c->offset + c->length > end)
+			end = c->offset + c->length;
+		return map_at(p, start, end - start, PROT_READ);
+	}
+	err = map_at(p, start, end - start, PROT_READ);
+	if (!err && c->length)
+		err = map_at(p, c->offset, c->length, PROT_READ);
+	return err;
+}
+
 /*
- * Map all of it, for reading.  p->file and the geometry are known.  On failure shmchan__unmap() undoes what was done.
+ * Map all that we reach, for reading.  p->file, the geometry and the ranges are
+ * known.  On failure shmchan__unmap() undoes what was done.
  */
 int shmchan__map(struct shmchan_region_private *p, int status_writable)
 {
@@ -123,10 +162,10 @@ int shmchan__map(struct shmchan_region_private *p, int status_writable)
 	int err;
 
 	err = reserve(p, r->status_offset + r->status_size);
-	if (!err && r->data_size)
-		err = map_at(p, 0, r->data_size, PROT_READ);
+	if (!err && p->data.length)
+		err = map_at(p, p->data.offset, p->data.length, PROT_READ);
 	if (!err)
-		err = map_at(p, r->control_offset, r->control_size, PROT_READ);
+		err = map_control(p);
 	if (!err)
 		err = map_at(p, r->status_offset, r->status_size,
 			     status_writable ? PROT_READ | PROT_WRITE :

@@ -137,21 +137,46 @@ void shmchan__file_adopt(struct shmchan__file *f, int fd)
 	pthread_mutex_unlock(&lock);
 }
 
-/* One that is not open is fine. */
-void shmchan__file_close(struct shmchan__file *f)
+static void unlist(struct shmchan__file *f)
 {
 	struct shmchan__file **at;
 
-	if (f->fd < 0)
-		return;
-	pthread_mutex_lock(&lock);
 	for (at = &files; *at; at = &(*at)->next) {
 		if (*at == f) {
 			*at = f->next;
 			break;
 		}
 	}
+}
+
+/* One that is not open is fine. */
+void shmchan__file_close(struct shmchan__file *f)
+{
+	if (f->fd < 0)
+		return;
+	pthread_mutex_lock(&lock);
+	unlist(f);
 	close(f->fd);
+	f->fd = -1;
+	pthread_mutex_unlock(&lock);
+}
+
+struct shmchan__file *shmchan__file_find(int fd)
+{
+	struct shmchan__file *f;
+
+	pthread_mutex_lock(&lock);
+	for (f = files; f && f->fd != fd; f = f->next)
+		;
+	pthread_mutex_unlock(&lock);
+	return f;
+}
+
+/* Leave a descriptor to whom it was taken over from. */
+void shmchan__file_release(struct shmchan__file *f)
+{
+	pthread_mutex_lock(&lock);
+	unlist(f);
 	f->fd = -1;
 	pthread_mutex_unlock(&lock);
 }

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <shmchan/access.h>
+
+#include "asym.h"
 #include "backend.h"
 
 #define DEFAULT_RIGHTS \
@@ -64,8 +67,7 @@ static const struct shmchan__backend *ops_of(enum shmchan_backend backend)
 						 &shmchan__local_ops;
 }
 
-/* From what the caller asked for to what it gets. */
-static int pick(enum shmchan_backend *backend)
+int shmchan__pick_backend(enum shmchan_backend *backend)
 {
 	const char *word;
 
@@ -118,6 +120,43 @@ static void free_handle(struct shmchan_region_private *p)
 	free(p);
 }
 
+int shmchan_region__stale(const struct shmchan_region *region)
+{
+	return shmchan__fail(ESTALE,
+		"we are no longer a member of %s: our slot was taken from us, or we left",
+		shmchan__name_of(region));
+}
+
+/* The member is there: from now on its word tells whether it still is. */
+static int seat(struct shmchan_region_private *p)
+{
+	struct shmchan_region *r = &p->pub;
+
+	r->own_word = shmchan_region_at(r, shmchan_slot_offset(r, r->slot));
+	r->own_live = shmchan_load_acquire((uint64_t *)r->own_word);
+	shmchan__asym_joined(p);
+	if (shmchan__word_live(r->own_live, r->generation))
+		return 0;
+	return shmchan_region__stale(r);
+}
+
+/* The end of every way to become one; undo is what takes it back. */
+static int settle(struct shmchan_region **region,
+		  struct shmchan_region_private *p, int err,
+		  void (*undo)(struct shmchan_region_private *p))
+{
+	if (!err) {
+		err = seat(p);
+		if (err)
+			undo(p);
+	}
+	if (err)
+		free_handle(p);
+	else
+		*region = &p->pub;
+	return err;
+}
+
 static int no_memory(void)
 {
 	return shmchan__fail(ENOMEM, "no memory for a handle");
@@ -126,6 +165,11 @@ static int no_memory(void)
 int shmchan_region_create(struct shmchan_region **region, const char *name,
 			  const struct shmchan_region_opts *opts)
 {
+	/* numa_policy is the first of what the second version added. */
+	static const struct shmchan__opts_type type = {
+		sizeof(*opts), offsetof(struct shmchan_region_opts, numa_policy),
+		"SHMCHAN_REGION_OPTS",
+	};
 	struct shmchan_region_private *p;
 	struct shmchan_region_opts o;
 	int err;
@@ -135,32 +179,32 @@ int shmchan_region_create(struct shmchan_region **region, const char *name,
 	*region = NULL;
 	if (name && !name[0])
 		name = NULL;
-	err = shmchan__take_opts(&o, sizeof(o), opts, "SHMCHAN_REGION_OPTS");
+	err = shmchan__take_opts(&o, &type, opts);
 	if (!err && name)
 		err = shmchan__check_name(name);
 	if (!err)
 		err = shmchan__check_create(&o);
 	if (!err)
-		err = pick(&o.backend);
+		err = shmchan__pick_backend(&o.backend);
 	if (err)
 		return err;
 	if (!o.mode)
 		o.mode = DEFAULT_MODE;
+	o.join_flags = shmchan__asym_prepare(o.join_flags);
 	p = new_handle(o.backend, name);
 	if (!p)
 		return no_memory();
-	err = p->ops->create(p, name, &o);
-	if (err) {
-		free_handle(p);
-		return err;
-	}
-	*region = &p->pub;
-	return 0;
+	p->join_flags = o.join_flags;
+	return settle(region, p, p->ops->create(p, name, &o), p->ops->close);
 }
 
 int shmchan_region_open(struct shmchan_region **region, const char *name,
 			const struct shmchan_open_opts *opts)
 {
+	static const struct shmchan__opts_type type = {
+		sizeof(*opts), offsetof(struct shmchan_open_opts, join_flags),
+		"SHMCHAN_OPEN_OPTS",
+	};
 	static const struct shmchan_open_opts defaults = {
 		.size = sizeof(defaults), .slot = SHMCHAN_SLOT_ANY,
 	};
@@ -173,28 +217,59 @@ int shmchan_region_open(struct shmchan_region **region, const char *name,
 	*region = NULL;
 	if (!name)
 		return shmchan__fail(EINVAL, "no name (NULL) to open");
-	err = shmchan__take_opts(&o, sizeof(o), opts ? opts : &defaults,
-				 "SHMCHAN_OPEN_OPTS");
+	err = shmchan__take_opts(&o, &type, opts ? opts : &defaults);
 	if (!err)
 		err = shmchan__check_name(name);
 	if (!err)
 		err = shmchan__check_open(&o);
 	if (!err)
-		err = pick(&o.backend);
+		err = shmchan__pick_backend(&o.backend);
 	if (err)
 		return err;
 	if (!o.rights)
 		o.rights = DEFAULT_RIGHTS;
+	o.join_flags = shmchan__asym_prepare(o.join_flags);
 	p = new_handle(o.backend, name);
 	if (!p)
 		return no_memory();
-	err = p->ops->open(p, name, &o);
-	if (err) {
-		free_handle(p);
+	p->join_flags = o.join_flags;
+	return settle(region, p, p->ops->open(p, name, &o), p->ops->close);
+}
+
+int shmchan_region_adopt(struct shmchan_region **region, int capability,
+			 const struct shmchan_adopt_opts *opts)
+{
+	static const struct shmchan__opts_type type = {
+		sizeof(*opts), sizeof(*opts), "SHMCHAN_ADOPT_OPTS",
+	};
+	static const struct shmchan_adopt_opts defaults = {
+		.size = sizeof(defaults), .slot = SHMCHAN_SLOT_ANY,
+	};
+	struct shmchan_region_private *p;
+	struct shmchan_adopt_opts o;
+	int err;
+
+	if (!region)
+		return shmchan__fail(EINVAL, "nowhere to put the region: NULL");
+	*region = NULL;
+	err = shmchan__take_opts(&o, &type, opts ? opts : &defaults);
+	if (!err)
+		err = shmchan__check_join(o.slot, o.join_flags);
+	if (err)
 		return err;
-	}
-	*region = &p->pub;
-	return 0;
+	o.join_flags = shmchan__asym_prepare(o.join_flags);
+	p = new_handle(SHMCHAN_BACKEND_KMOD, NULL);
+	if (!p)
+		return no_memory();
+	p->join_flags = o.join_flags;
+	err = shmchan__kmod_adopt(p, capability, o.slot, o.join_flags);
+	return settle(region, p, err, shmchan__kmod_give_back);
+}
+
+void shmchan__region_give_back(struct shmchan_region *region)
+{
+	shmchan__kmod_give_back(shmchan__private(region));
+	free_handle(shmchan__private(region));
 }
 
 void shmchan_region_close(struct shmchan_region *region)
@@ -218,7 +293,7 @@ int shmchan_region_fd(const struct shmchan_region *region)
 		return err;
 	if (region->backend != SHMCHAN_BACKEND_KMOD)
 		return shmchan__fail(ENOTSUP,
-			"the local backend has no file that polls readable: load the module, or wait with shmchan_bell_wait()");
+			"the local backend's regions have no file that polls readable: put them into a set (shmchan_set_fd() of <shmchan/loop.h>), load the module, or wait with shmchan_bell_wait()");
 	return shmchan__private(region)->file.fd;
 }
 
@@ -238,8 +313,9 @@ int shmchan_region_member(const struct shmchan_region *region, uint32_t slot,
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
 	info->slot = slot;
-	return shmchan__private(region)->ops->member(shmchan__private(region),
-						     slot, info);
+	err = shmchan__private(region)->ops->member(shmchan__private(region),
+						    slot, info);
+	return err ? err : shmchan_region_check(region);
 }
 
 int shmchan_region_list(enum shmchan_backend backend,
@@ -250,7 +326,7 @@ int shmchan_region_list(enum shmchan_backend backend,
 
 	if (!fn)
 		return shmchan__fail(EINVAL, "no function to call: NULL");
-	err = pick(&backend);
+	err = shmchan__pick_backend(&backend);
 	if (err)
 		return err;
 	return ops_of(backend)->list(fn, arg);
@@ -298,8 +374,18 @@ int shmchan_region_query(const struct shmchan_region *region,
 	query->nr_windows = p->nr_windows;
 	query->data_folio_size = p->data_folio_size;
 	query->nr_extents = p->nr_extents;
+	query->numa_policy = p->numa_policy;
+	query->charged_uid = p->charged_uid;
+	query->charged_bytes = p->charged_bytes;
+	query->cgroup = p->cgroup;
+	query->data = p->data;
+	query->control = p->control;
+	query->join_slot = SHMCHAN_SLOT_ANY;
+	query->seals = 0;
+	query->reserved = 0;
 	memcpy(query->name, region->name, sizeof(query->name));
-	return 0;
+	err = p->ops->query ? p->ops->query(p, query) : 0;
+	return err ? err : shmchan_region_check(region);
 }
 
 int shmchan_region_poll_members(const struct shmchan_region *region)
@@ -308,6 +394,7 @@ int shmchan_region_poll_members(const struct shmchan_region *region)
 
 	if (err)
 		return err;
-	return shmchan__private(region)->ops->poll_members(
+	err = shmchan__private(region)->ops->poll_members(
 		shmchan__private(region));
+	return shmchan_region_check(region) ? -ESTALE : err;
 }

@@ -6,14 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <shmchan/wire.h>
-
+#include "entry.h"
 #include "spsc_private.h"
-
-/* A name that appears and disappears under us so often is a quarrel. */
-#define OPEN_TRIES	16
-/* No channel of ours has more. */
-#define MAX_WINDOWS	8
 
 /*
  * Four times the L2, which leaves room for what the reader still has in its
@@ -34,21 +28,17 @@ static uint64_t default_capacity(void)
 	return capacity;
 }
 
-static uint64_t power_of_two(uint64_t n)
+static int take_opts(struct shmchan_spsc_opts *opts,
+		     const struct shmchan_spsc_opts *theirs)
 {
-	uint64_t p = SHMCHAN_LANE_MIN_CAPACITY;
+	static const struct shmchan__opts_type type = {
+		sizeof(*opts), offsetof(struct shmchan_spsc_opts, wait_ns),
+		"SHMCHAN_SPSC_OPTS",
+	};
+	int err = shmchan__take_opts(opts, &type, theirs);
 
-	while (p < n)
-		p <<= 1;
-	return p;
-}
-
-static int check_opts(const struct shmchan_spsc_opts *opts)
-{
-	if (opts->size != sizeof(*opts))
-		return shmchan__fail(EINVAL,
-				     "spsc: options of %zu bytes, this library knows %zu; use SHMCHAN_SPSC_OPTS()",
-				     opts->size, sizeof(*opts));
+	if (err)
+		return err;
 	if (opts->role != SHMCHAN_SENDER && opts->role != SHMCHAN_RECEIVER)
 		return shmchan__fail(EINVAL,
 				     "spsc: role %d is neither SHMCHAN_SENDER nor SHMCHAN_RECEIVER",
@@ -61,11 +51,13 @@ static int check_opts(const struct shmchan_spsc_opts *opts)
 	return 0;
 }
 
-static int create(struct shmchan_region **region, const char *name,
-		  const struct shmchan_spsc_opts *opts)
+static int make(struct shmchan_region **region, const char *name,
+		const struct shmchan__entry *entry)
 {
-	uint64_t capacity = power_of_two(opts->capacity ? opts->capacity :
-							  default_capacity());
+	const struct shmchan_spsc_opts *opts = entry->arg;
+	uint64_t capacity = shmchan__power_of_two(
+		opts->capacity ? opts->capacity : default_capacity(),
+		SHMCHAN_LANE_MIN_CAPACITY);
 	uint64_t control = SHMCHAN_CONTROL_OFFSET(capacity);
 	uint32_t seat = opts->same_uid ? SHMCHAN_SLOT_FLAG_SAME_UID : 0;
 	const struct shmchan_slot slots[2] = { { seat, 0 }, { seat, 0 } };
@@ -110,59 +102,57 @@ static int create(struct shmchan_region **region, const char *name,
 		.header = &header, .header_len = sizeof(header));
 
 	ropts.slot = (uint32_t)opts->role;
+	ropts.join_flags = opts->join_flags;
 	return shmchan_region_create(region, name, &ropts);
 }
 
 static int open_or_create(struct shmchan_region **region, const char *name,
+			  const int *capability,
 			  const struct shmchan_spsc_opts *opts)
 {
-	struct shmchan_open_opts oopts = SHMCHAN_OPEN_OPTS(
-		.backend = opts->backend, .any_owner = opts->any_owner);
-	int err = -ENOENT, tries;
+	const struct shmchan__entry entry = {
+		.what = "spsc", .kind = SHMCHAN_WIRE_SPSC,
+		.length = sizeof(struct shmchan_wire_spsc),
+		.seat = opts->role == SHMCHAN_SENDER ? "the sender's" :
+						       "the receiver's",
+		.backend = opts->backend,
+		.first_slot = (uint32_t)opts->role, .nr_slots = 1,
+		.join_flags = opts->join_flags,
+		.any_owner = opts->any_owner, .create = opts->create,
+		.exclusive = opts->exclusive, .wait_ns = opts->wait_ns,
+		.capability = capability,
+		.make = make, .arg = opts,
+	};
 
-	oopts.slot = (uint32_t)opts->role;
-	for (tries = 0; tries < OPEN_TRIES; tries++) {
-		if (opts->create) {
-			err = create(region, name, opts);
-			if (err != -EEXIST || opts->exclusive)
-				return err;
-		}
-		err = shmchan_region_open(region, name, &oopts);
-		if (err != -ENOENT || !opts->create)
-			return err;
-	}
-	return err;
+	return shmchan__entry_open(region, name, &entry);
 }
 
 /*
- * The members' windows are the creator's word, and the header is too: that
- * they agree is what keeps our stores from faulting.
+ * A name may be published with less than a channel takes, and then parts of it
+ * would not be mapped.
  */
-static int check_window(const struct shmchan_region *region, uint64_t offset,
-			uint64_t length)
+static int check_reach(const struct shmchan_region *region,
+		       const struct shmchan_lane_geometry *geo)
 {
-	struct shmchan_window windows[MAX_WINDOWS];
-	struct shmchan_query query = { .size = sizeof(query) };
-	uint32_t i, nr;
+	const struct {
+		const char *name;
+		uint64_t offset, length;
+	} parts[] = {
+		{ "ring", geo->ring_offset, geo->capacity },
+		{ "control words", geo->control_offset,
+		  sizeof(struct shmchan_lane_control) },
+		{ "cursor", geo->cursors_offset,
+		  sizeof(struct shmchan_lane_cursor) },
+	};
+	size_t i;
 	int err;
 
-	query.windows = (uintptr_t)windows;
-	query.nr_windows = MAX_WINDOWS;
-	err = shmchan_region_query(region, &query);
-	if (err)
-		return err;
-	nr = query.nr_windows < MAX_WINDOWS ? query.nr_windows : MAX_WINDOWS;
-	for (i = 0; i < nr; i++)
-		if ((windows[i].slot == region->slot ||
-		     windows[i].slot == SHMCHAN_SLOT_SHARED) &&
-		    offset >= windows[i].offset &&
-		    offset - windows[i].offset <= windows[i].length &&
-		    length <= windows[i].length - (offset - windows[i].offset))
-			return 0;
-	return shmchan__fail(EPROTO,
-			     "spsc: slot %u may not write %llu bytes at %llu, as its role must",
-			     region->slot, (unsigned long long)length,
-			     (unsigned long long)offset);
+	err = shmchan__entry_rights(region->rights, region->name, "spsc",
+				    SHMCHAN__RIGHTS_OF_MEMBERS);
+	for (i = 0; !err && i < sizeof(parts) / sizeof(parts[0]); i++)
+		err = shmchan__entry_reach(region, "spsc", parts[i].name,
+					   parts[i].offset, parts[i].length);
+	return err;
 }
 
 /* All that the sealed header says, once. */
@@ -173,26 +163,10 @@ static int check_header(const struct shmchan_region *region,
 	const struct shmchan_lane_geometry *geo = &header->lane;
 	int err;
 
-	memcpy(header, shmchan_region_at(region, region->control_offset),
-	       sizeof(*header));
-	if (header->wire.magic != SHMCHAN_WIRE_MAGIC)
-		return shmchan__fail(EPROTO,
-				     "spsc: %s is not a channel (magic %#llx, not %#llx)",
-				     region->name,
-				     (unsigned long long)header->wire.magic,
-				     (unsigned long long)SHMCHAN_WIRE_MAGIC);
-	if (header->wire.version != SHMCHAN_WIRE_VERSION)
-		return shmchan__fail(EPROTO,
-				     "spsc: %s has layout version %u, this program has version %u",
-				     region->name, header->wire.version,
-				     SHMCHAN_WIRE_VERSION);
-	if (header->wire.kind != SHMCHAN_WIRE_SPSC ||
-	    header->wire.length != sizeof(*header))
-		return shmchan__fail(EPROTO,
-				     "spsc: %s is a channel of kind %u with a header of %u bytes, not %u with %zu",
-				     region->name, header->wire.kind,
-				     header->wire.length, SHMCHAN_WIRE_SPSC,
-				     sizeof(*header));
+	err = shmchan__entry_header(region, "spsc", SHMCHAN_WIRE_SPSC, header,
+				    sizeof(*header));
+	if (err)
+		return err;
 	if (region->nr_slots != 2 || region->nr_doorbells != 2 ||
 	    header->data_doorbell != BELL_DATA ||
 	    header->space_doorbell != BELL_SPACE || geo->nr_readers != 1 ||
@@ -201,7 +175,7 @@ static int check_header(const struct shmchan_region *region,
 	    (geo->flags & ~SHMCHAN_LANE_POLL) != SHMCHAN_LANE_HOLD)
 		return shmchan__fail(EPROTO,
 				     "spsc: %s has another geometry than a channel for one sender and one receiver",
-				     region->name);
+				     shmchan__name_of(region));
 	err = shmchan_lane_attach(lane, region->base,
 				  region->control_offset + region->control_size,
 				  geo, (const uint64_t *)shmchan_region_at(
@@ -214,14 +188,20 @@ static int check_header(const struct shmchan_region *region,
 	    geo->cursors_offset < region->control_offset + SHMCHAN_PAGE)
 		return shmchan__fail(EPROTO,
 				     "spsc: %s keeps parts of its lane in the wrong areas",
-				     region->name);
+				     shmchan__name_of(region));
+	err = check_reach(region, geo);
+	if (err)
+		return err;
 	if (region->slot == SLOT_RECEIVER)
-		return check_window(region, geo->cursors_offset,
-				    sizeof(struct shmchan_lane_cursor));
-	err = check_window(region, geo->ring_offset, geo->capacity);
+		return shmchan__entry_window(region, "spsc",
+					     geo->cursors_offset,
+					     sizeof(struct shmchan_lane_cursor));
+	err = shmchan__entry_window(region, "spsc", geo->ring_offset,
+				    geo->capacity);
 	if (!err)
-		err = check_window(region, geo->control_offset,
-				   sizeof(struct shmchan_lane_control));
+		err = shmchan__entry_window(region, "spsc",
+					    geo->control_offset,
+					    sizeof(struct shmchan_lane_control));
 	return err;
 }
 
@@ -230,8 +210,9 @@ static void wake_sender(void *arg)
 	struct shmchan_spsc *ch = (struct shmchan_spsc *)arg;
 
 	ch->rings++;
-	/* ESTALE shows at the next call that waits; nothing else can fail. */
-	(void)shmchan_bell_ring(ch->region, BELL_SPACE, 0);
+	/* ESTALE shows at the next call; nothing else can fail. */
+	(void)shmchan_spsc__told(ch, shmchan_bell_ring(ch->region, BELL_SPACE,
+						       0));
 }
 
 static int attach_sender(struct shmchan_spsc *ch,
@@ -243,10 +224,11 @@ static int attach_sender(struct shmchan_spsc *ch,
 		&shmchan_doorbell_status(ch->region, BELL_DATA)->waiters);
 	if (err)
 		return err;
+	shmchan_lane_writer_asym(&ch->w, (int)ch->region->asym);
 	ch->first_record = ch->w.records;
 	ch->first_pos = ch->w.tail;
 	/* For the EPOCH that a takeover has appended, unless there was none. */
-	if (ch->w.tail && shmchan_lane_flush(&ch->w))
+	if (ch->w.tail && shmchan_lane_flush(&ch->w) > 0)
 		(void)shmchan_spsc__ring(ch);
 	return 0;
 }
@@ -266,6 +248,11 @@ static int attach_receiver(struct shmchan_spsc *ch,
 	/* The last receiver left nonsense: what is certain is a checkpoint. */
 	if (err == -EBADMSG)
 		err = shmchan_lane_reader_rejoin(&ch->r, SHMCHAN_FROM_OLDEST);
+	/* Nobody is overtaken in a HOLD lane: an honest sender has one. */
+	if (err == -EAGAIN)
+		return shmchan__fail(EBADMSG,
+				     "spsc: the last receiver of %s left a cursor that is nonsense, and the sender breaks the rules: it has no checkpoint to begin at",
+				     shmchan__name_of(ch->region));
 	if (err)
 		return err;
 	ch->first_record = ch->r.records;
@@ -290,60 +277,113 @@ static int attach(struct shmchan_spsc *ch, const struct shmchan_spsc_opts *opts)
 	ch->ring_offset = header.lane.ring_offset;
 	ch->cursor_offset = header.lane.cursors_offset;
 	ch->peer_word = &lane.slots[peer];
-	ch->own_word = &lane.slots[opts->role];
-	ch->own_live = shmchan_slot_word(region, (uint32_t)opts->role);
+	ch->own_word = region->own_word;
+	ch->own_live = region->own_live;
 	ch->peer_known = SHMCHAN_SLOT_WORD_GEN(shmchan_slot_word(region, peer));
 	shmchan_spsc__set_spin(ch, opts->spin_ns);
-	/* Nobody there yet is fine; anything else is looked at first. */
-	ch->peer_fine = 0;
+	/* No word that is there: it is looked at first. */
+	ch->peer_fine = ~0ULL;
 	return opts->role == SHMCHAN_SENDER ? attach_sender(ch, &lane) :
 					      attach_receiver(ch, &lane);
+}
+
+/* As it is when it is not open: whatever is inlined goes the slow way. */
+static void shut(struct shmchan_spsc *ch)
+{
+	memset(ch, 0, sizeof(*ch));
+	shmchan__shut_writer(&ch->w);
+	shmchan__shut_reader(&ch->r);
+	ch->peer_word = ch->own_word = ch->w.own_word;
+	ch->peer_fine = ch->own_live = ch->w.own_live;
+}
+
+static int enter(struct shmchan_spsc *ch, const char *name,
+		 const int *capability, const struct shmchan_spsc_opts *opts)
+{
+	int err = open_or_create(&ch->region, name, capability, opts);
+
+	if (err)
+		return err;
+	err = attach(ch, opts);
+	/* Whatever was found, and was no part of the channel. */
+	if (err && shmchan_region_check(ch->region))
+		err = -ESTALE;
+	if (err) {
+		shmchan__entry_undo(ch->region, capability);
+		shut(ch);
+	}
+	return err;
+}
+
+static int no_handle(void)
+{
+	return shmchan__fail(EINVAL, "spsc: no handle (NULL)");
 }
 
 int shmchan_spsc_open(struct shmchan_spsc *ch, const char *name,
 		      const struct shmchan_spsc_opts *opts)
 {
+	struct shmchan_spsc_opts o;
 	int err;
 
-	memset(ch, 0, sizeof(*ch));
-	err = check_opts(opts);
+	if (!ch)
+		return no_handle();
+	shut(ch);
+	err = take_opts(&o, opts);
+	return err ? err : enter(ch, name, NULL, &o);
+}
+
+int shmchan_spsc_adopt(struct shmchan_spsc *ch, int capability,
+		       const struct shmchan_spsc_opts *opts)
+{
+	struct shmchan_spsc_opts o;
+	int err;
+
+	if (!ch)
+		return no_handle();
+	shut(ch);
+	err = take_opts(&o, opts);
 	if (err)
 		return err;
-	err = open_or_create(&ch->region, name, opts);
-	if (err) {
-		ch->region = NULL;
-		return err;
+	if (o.capacity || o.poll || o.mode || o.same_uid)
+		return shmchan__fail(EINVAL,
+				     "spsc: a capability is for a channel that is there: of the options only role, spin_ns and join_flags say something of it");
+	return enter(ch, NULL, &capability, &o);
+}
+
+static void part(struct shmchan_spsc *ch)
+{
+	int due;
+
+	if (ch->role == SHMCHAN_RECEIVER) {
+		shmchan_lane_leave(&ch->r);
+		return;
 	}
-	err = attach(ch, opts);
-	if (err) {
-		shmchan_region_close(ch->region);
-		ch->region = NULL;
-	}
-	return err;
+	due = shmchan_lane_close(&ch->w);
+	/* Commits with MORE that nobody flushed count too. */
+	if (due > 0 || shmchan_lane_flush(&ch->w) > 0)
+		(void)shmchan_spsc__ring(ch);
 }
 
 void shmchan_spsc_close(struct shmchan_spsc *ch)
 {
-	int due;
-
 	if (!ch || !ch->region)
 		return;
-	if (ch->role == SHMCHAN_SENDER) {
-		due = shmchan_lane_close(&ch->w);
-		/* Commits with MORE that nobody flushed count too. */
-		if (due > 0 || shmchan_lane_flush(&ch->w) > 0)
-			(void)shmchan_spsc__ring(ch);
-	} else {
-		shmchan_lane_leave(&ch->r);
-	}
+	/* A sender that was revoked has not come to its end. */
+	if (!shmchan_spsc_check(ch))
+		part(ch);
 	shmchan_region_close(ch->region);
-	ch->region = NULL;
+	shut(ch);
 }
 
 void shmchan_spsc_get_stats(const struct shmchan_spsc *ch,
 			    struct shmchan_spsc_stats *stats)
 {
+	if (!stats)
+		return;
 	memset(stats, 0, sizeof(*stats));
+	if (!ch || !ch->region)
+		return;
 	stats->rings = ch->rings;
 	stats->waits = ch->waits;
 	if (ch->role == SHMCHAN_SENDER) {

@@ -6,6 +6,7 @@
 
 #include <shmchan/spsc.h>
 
+#include "guard_private.h"
 #include "internal.h"
 
 #define SLOT_SENDER	SHMCHAN_SENDER
@@ -15,8 +16,24 @@
 
 #pragma GCC visibility push(hidden)
 
+int shmchan_spsc__told(struct shmchan_spsc *ch, int err);
+/* EINVAL, in words: it is closed, or the other end than the call is for. */
+int shmchan_spsc__wrong_end(const struct shmchan_spsc *ch);
 void shmchan_spsc__set_spin(struct shmchan_spsc *ch, int64_t spin_ns);
 
+/* spsc_sender.c: who has sent what was read last; *origin is all 0 before. */
+int shmchan__origin(const struct shmchan_region *region,
+		    const struct shmchan_lane_reader *r,
+		    struct shmchan_origin *origin);
+
 #pragma GCC visibility pop
+
+/* The first line of calls that are not inlined. */
+static inline int spsc_enter(struct shmchan_spsc *ch)
+{
+	if (!ch || !ch->region)
+		return shmchan__not_open("spsc");
+	return shmchan__enter(&ch->busy, "spsc");
+}
 
 #endif /* SHMCHAN_SPSC_PRIVATE_H */

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/uio.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "backend.h"
+#include "spin.h"
 #include "spsc_private.h"
 
 /* Looks at the word without a pause or a clock first, about a microsecond. */
@@ -23,73 +23,103 @@
 #define DENSE		3
 #define LOOK_AWAY	8
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-}
-
-/*
- * With one CPU our peer cannot run while we spin.  That we are bound to one of
- * several says nothing of the kind: those who want the least latency bind each
- * side to a CPU of its own.
- */
-static int alone(void)
-{
-	return sysconf(_SC_NPROCESSORS_ONLN) == 1;
-}
-
 void shmchan_spsc__set_spin(struct shmchan_spsc *ch, int64_t spin_ns)
 {
-	if (spin_ns)
-		ch->spin_ns = spin_ns > 0 ? (uint64_t)spin_ns : 0;
-	else
-		ch->spin_ns = alone() ? 0 : SHMCHAN_SPIN_DEFAULT_NS;
+	/* Who never sleeps has nothing to compare spinning with. */
+	if (ch->poll && !spin_ns)
+		spin_ns = SHMCHAN_SPIN_DEFAULT_NS;
+	shmchan__spin_init(&ch->spin, spin_ns, shmchan__alone());
 }
 
-static int own_check(const struct shmchan_spsc *ch)
+int shmchan_spsc__wrong_end(const struct shmchan_spsc *ch)
 {
-	if (shmchan_load_acquire((uint64_t *)ch->own_word) == ch->own_live)
-		return 0;
+	static const char *const ends[] = { "sender", "receiver" };
+
+	if (!ch->region)
+		return shmchan__not_open("spsc");
+	return shmchan__fail(EINVAL,
+			     "spsc: this is the %s's end of %s: the call is the %s's",
+			     ends[ch->role], shmchan__name_of(ch->region),
+			     ends[!ch->role]);
+}
+
+/* The word that says whether we are there is not what it should be. */
+int shmchan_spsc__stale(const struct shmchan_spsc *ch)
+{
+	/* Ours is: it was that of the end which we are not. */
+	if (shmchan_load_relaxed(ch->own_word) == ch->own_live || !ch->region)
+		return shmchan_spsc__wrong_end(ch);
 	return shmchan__fail(ESTALE,
-			     "spsc: we are no longer a member of %s",
-			     ch->region->name);
+			     "spsc: we are no longer a member of %s: our seat was taken from us",
+			     shmchan__name_of(ch->region));
+}
+
+int shmchan_spsc__done(struct shmchan_spsc *ch, int ret)
+{
+	if (ret > 0)
+		return shmchan_spsc__ring(ch);
+	return ret == -ESTALE ? shmchan_spsc__stale(ch) : ret;
 }
 
 /* The slot word of the receiver is not what it was when all was well. */
 int shmchan_spsc__peer(struct shmchan_spsc *ch)
 {
 	uint64_t word = shmchan_load_acquire((uint64_t *)ch->peer_word);
-	int err = own_check(ch);
+	int err;
 
+	if (!ch->region || ch->role != SHMCHAN_SENDER)
+		return shmchan_spsc__wrong_end(ch);
+	err = shmchan_spsc_check(ch);
 	if (err)
 		return err;
 	switch (SHMCHAN_SLOT_WORD_STATE(word)) {
-	case SHMCHAN_SLOT_FREE:
 	case SHMCHAN_SLOT_LIVE:
 		ch->peer_fine = word;
 		return 0;
+	case SHMCHAN_SLOT_FREE:
 	case SHMCHAN_SLOT_CLAIMING:
 		return 0;
 	case SHMCHAN_SLOT_LEFT:
 		return shmchan__fail(EPIPE, "spsc: the receiver of %s closed",
-				     ch->region->name);
+				     shmchan__name_of(ch->region));
 	default:
 		return shmchan__fail(EOWNERDEAD,
 				     "spsc: the receiver of %s died",
-				     ch->region->name);
+				     shmchan__name_of(ch->region));
 	}
+}
+
+/*
+ * The kernel says it while the memory is still there, for a moment: from now on
+ * we say it, too, and nothing is done there any more.
+ */
+int shmchan_spsc__told(struct shmchan_spsc *ch, int err)
+{
+	const uint64_t never = ~0ULL;
+
+	if (err != -ESTALE)
+		return err;
+	ch->own_live = never;
+	if (ch->role == SHMCHAN_SENDER) {
+		ch->w.own_live = never;
+		shmchan_lane__wary(&ch->w);
+	} else {
+		ch->r.own_live = never;
+		ch->r.soft_end = 0;
+	}
+	return err;
 }
 
 int shmchan_spsc__ring(struct shmchan_spsc *ch)
 {
 	int ret;
 
+	/* Of what was committed through a handle that is closed, say. */
+	if (!ch->region)
+		return shmchan__not_open("spsc");
 	ch->rings++;
 	ret = shmchan_bell_ring(ch->region, BELL_DATA, 0);
-	return ret < 0 ? ret : 0;
+	return ret < 0 ? shmchan_spsc__told(ch, ret) : 0;
 }
 
 /*
@@ -104,11 +134,12 @@ static int eager_looks(struct shmchan_spsc *ch)
 		for (i = 0; i < LOOK_AWAY; i++)
 			shmchan_cpu_relax();
 	ch->caught_up = ch->r.records;
-	return ch->spin_ns || ch->poll ? EAGER_LOOKS : 0;
+	return ch->poll || shmchan__spins(&ch->spin) ? EAGER_LOOKS : 0;
 }
 
+/* Returns whether it was worth it; *now is moved on, to shortly before the end. */
 static int spin(struct shmchan_spsc *ch, const uint64_t *word, uint64_t value,
-		uint64_t peer, uint64_t until)
+		uint64_t peer, uint64_t *now, uint64_t until)
 {
 	int i;
 
@@ -119,14 +150,43 @@ static int spin(struct shmchan_spsc *ch, const uint64_t *word, uint64_t value,
 				return 1;
 			shmchan_cpu_relax();
 		}
-	} while (now_ns() < until);
+		*now = shmchan__now();
+	} while (*now < until);
 	return 0;
+}
+
+/* Before we sleep, if that may be worth it.  Returns whether it was. */
+static int spin_first(struct shmchan_spsc *ch, const uint64_t *word,
+		      uint64_t value, uint64_t peer, uint64_t deadline)
+{
+	uint64_t ns = shmchan__spin_begin(&ch->spin), begin, now, until;
+
+	if (!ns && !ch->poll)
+		return 0;
+	begin = now = shmchan__now();
+	until = ns < deadline - begin ? begin + ns : deadline;
+	if (spin(ch, word, value, peer, &now, until)) {
+		shmchan__spin_hit(&ch->spin, now - begin);
+		return 1;
+	}
+	/* Cut short, it says nothing. */
+	if (until != deadline)
+		shmchan__spin_missed(&ch->spin, now - begin);
+	return 0;
+}
+
+static int time_is_up(const struct shmchan_spsc *ch)
+{
+	return shmchan__fail(ETIMEDOUT, ch->role == SHMCHAN_SENDER ?
+			     "spsc: the receiver of %s made no room in time" :
+			     "spsc: nothing came through %s in time",
+			     shmchan__name_of(ch->region));
 }
 
 /* Whatever the other side does to what we look at, time is up when it is. */
 static int timed_out(uint64_t deadline)
 {
-	return deadline != SHMCHAN_FOREVER && now_ns() >= deadline;
+	return deadline != SHMCHAN_FOREVER && shmchan__now() >= deadline;
 }
 
 /*
@@ -141,21 +201,16 @@ static int wait_word(struct shmchan_spsc *ch, const uint64_t *word,
 {
 	uint32_t own_bell = BELL_SPACE, peer_slot = SLOT_RECEIVER;
 	struct shmchan_wait_elem elems[2];
-	uint64_t until;
+	uint64_t begin;
 	int err;
 
-	err = own_check(ch);
+	err = shmchan_spsc_check(ch);
 	if (err)
 		return err;
 	if (timed_out(deadline))
-		return -ETIMEDOUT;
-	if (ch->spin_ns || ch->poll) {
-		until = now_ns() + ch->spin_ns;
-		if (until > deadline)
-			until = deadline;
-		if (spin(ch, word, value, peer, until))
-			return 0;
-	}
+		return time_is_up(ch);
+	if (spin_first(ch, word, value, peer, deadline))
+		return 0;
 	if (ch->poll) {
 		/* Nobody would ring; but let whoever we wait for run. */
 		sched_yield();
@@ -170,7 +225,12 @@ static int wait_word(struct shmchan_spsc *ch, const uint64_t *word,
 	elems[0] = shmchan_elem64(own_bell, offset, value);
 	elems[1] = shmchan_elem_slot(ch->region, peer_slot, peer);
 	ch->waits++;
-	return shmchan_bell_wait(ch->region, elems, 2, deadline, NULL);
+	begin = shmchan__now();
+	/* A handle is one thread's: no other of ours sends, or makes room. */
+	err = shmchan__bell_wait_others(ch->region, elems, 2, deadline);
+	if (!err)
+		shmchan__spin_parked(&ch->spin, shmchan__now() - begin);
+	return shmchan_spsc__told(ch, err);
 }
 
 /* In front of a header that is not there yet. */
@@ -181,31 +241,72 @@ static int wait_data(struct shmchan_spsc *ch, uint64_t peer, uint64_t deadline)
 
 	/* Came meanwhile; or it is one more than a call skips. */
 	if (shmchan_hdr_committed(header))
-		return timed_out(deadline) ? -ETIMEDOUT : 0;
+		return timed_out(deadline) ? time_is_up(ch) : 0;
 	return wait_word(ch, word,
 			 ch->ring_offset + (ch->r.pos & ch->r.mask), header,
 			 peer, deadline);
 }
 
-int shmchan_spsc__recv(struct shmchan_spsc *ch, void *buf, size_t capacity,
-		       size_t *length, uint32_t *meta, int64_t timeout_ns)
+/* A way to read that does not block: its arguments, and what does it. */
+struct look {
+	void *buf;			/* recv: room; recv_n: the array */
+	size_t size;			/* ... of it; of one element */
+	size_t max;			/* recv_n: elements */
+	const void **data;		/* peek */
+	size_t *length;
+	uint32_t *meta;
+};
+
+typedef int (*look_fn)(struct shmchan_lane_reader *r, const struct look *look);
+
+static int look_recv(struct shmchan_lane_reader *r, const struct look *l)
+{
+	return shmchan_lane_recv(r, l->buf, l->size, l->length, l->meta);
+}
+
+static int look_peek(struct shmchan_lane_reader *r, const struct look *l)
+{
+	return shmchan_lane_peek(r, l->data, l->length, l->meta);
+}
+
+static int look_recv_n(struct shmchan_lane_reader *r, const struct look *l)
+{
+	return shmchan_lane_recv_n(r, l->buf, l->size, l->max, l->meta);
+}
+
+/* What a try says then. */
+static int nothing(const struct shmchan_spsc *ch)
+{
+	int ret = shmchan_spsc_check(ch);
+
+	return ret ? ret : shmchan__fail_briefly(EAGAIN,
+			"spsc: there is nothing to receive");
+}
+
+/*
+ * A first look found nothing: look until there is something, or the time is
+ * up.  Always inlined, so that each of its users calls its own fn directly.
+ */
+static inline __attribute__((always_inline)) int
+look_until(struct shmchan_spsc *ch, look_fn fn, const struct look *look,
+	   int64_t timeout_ns)
 {
 	uint64_t peer, deadline;
 	int ret, looks;
 
-	if (!timeout_ns) {
-		ret = own_check(ch);
-		return ret ? ret : -EAGAIN;
-	}
+	if (!timeout_ns)
+		return nothing(ch);
 	for (looks = eager_looks(ch); looks; looks--) {
-		ret = shmchan_lane_recv(&ch->r, buf, capacity, length, meta);
-		if (ret != -EAGAIN)
+		ret = fn(&ch->r, look);
+		if (ret != -EAGAIN) {
+			shmchan__spin_at_once(&ch->spin);
 			return ret;
+		}
 	}
 	deadline = shmchan_deadline(timeout_ns);
 	for (;;) {
 		peer = shmchan_load_acquire((uint64_t *)ch->peer_word);
-		ret = shmchan_lane_recv(&ch->r, buf, capacity, length, meta);
+		ret = fn(&ch->r, look);
 		if (ret != -EAGAIN)
 			return ret;
 		ret = wait_data(ch, peer, deadline);
@@ -214,64 +315,105 @@ int shmchan_spsc__recv(struct shmchan_spsc *ch, void *buf, size_t capacity,
 	}
 }
 
-int shmchan_spsc__peek(struct shmchan_spsc *ch, const void **data,
-		       size_t *length, uint32_t *meta, int64_t timeout_ns)
+/* What lanes say without words. */
+static int said(const struct shmchan_spsc *ch, int err, size_t length,
+		size_t room)
 {
-	uint64_t peer, deadline;
-	int ret, looks;
+	if (err == -EPIPE)
+		return shmchan__fail(EPIPE, "spsc: the sender of %s closed",
+				     shmchan__name_of(ch->region));
+	if (err == -EMSGSIZE)
+		return shmchan__fail(EMSGSIZE,
+				     "spsc: a message of %zu bytes, the buffer has %zu: it is still there",
+				     length, room);
+	return err;
+}
 
-	if (!timeout_ns) {
-		ret = own_check(ch);
-		return ret ? ret : -EAGAIN;
-	}
-	for (looks = eager_looks(ch); looks; looks--) {
-		ret = shmchan_lane_peek(&ch->r, data, length, meta);
-		if (ret != -EAGAIN)
-			return ret;
-	}
-	deadline = shmchan_deadline(timeout_ns);
-	for (;;) {
-		peer = shmchan_load_acquire((uint64_t *)ch->peer_word);
-		ret = shmchan_lane_peek(&ch->r, data, length, meta);
-		if (ret != -EAGAIN)
-			return ret;
-		ret = wait_data(ch, peer, deadline);
-		if (ret)
-			return ret;
-	}
+static __attribute__((noinline)) int
+recv_or_say(struct shmchan_spsc *ch, const struct look *look,
+	    int64_t timeout_ns, int err)
+{
+	if (err == -EAGAIN)
+		err = look_until(ch, look_recv, look, timeout_ns);
+	return err ? said(ch, err, *look->length, look->size) : 0;
+}
+
+/* A first look has said err. */
+int shmchan_spsc__recv(struct shmchan_spsc *ch, void *buf, size_t capacity,
+		       size_t *length, uint32_t *meta, int64_t timeout_ns,
+		       int err)
+{
+	struct look look;
+
+	/* Of one that is closed, too. */
+	if (__builtin_expect(ch->role != SHMCHAN_RECEIVER, 0))
+		return shmchan_spsc__wrong_end(ch);
+	/* Who polls does so often. */
+	if (err == -EAGAIN && !timeout_ns)
+		return nothing(ch);
+	look = (struct look){
+		.buf = buf, .size = capacity, .length = length, .meta = meta,
+	};
+	return recv_or_say(ch, &look, timeout_ns, err);
+}
+
+static __attribute__((noinline)) int
+peek_or_say(struct shmchan_spsc *ch, const struct look *look,
+	    int64_t timeout_ns, int err)
+{
+	if (err == -EAGAIN)
+		err = look_until(ch, look_peek, look, timeout_ns);
+	return err ? said(ch, err, 0, 0) : 0;
+}
+
+int shmchan_spsc__peek(struct shmchan_spsc *ch, const void **data,
+		       size_t *length, uint32_t *meta, int64_t timeout_ns,
+		       int err)
+{
+	struct look look;
+
+	if (__builtin_expect(ch->role != SHMCHAN_RECEIVER, 0))
+		return shmchan_spsc__wrong_end(ch);
+	if (err == -EAGAIN && !timeout_ns)
+		return nothing(ch);
+	look = (struct look){ .data = data, .length = length, .meta = meta };
+	return peek_or_say(ch, &look, timeout_ns, err);
+}
+
+static int recv_n(struct shmchan_spsc *ch, const struct look *look,
+		  int64_t timeout_ns)
+{
+	int ret;
+
+	if (ch->role != SHMCHAN_RECEIVER)
+		return shmchan_spsc__wrong_end(ch);
+	if (!look->max)
+		return 0;
+	ret = look_recv_n(&ch->r, look);
+	if (ret == -EAGAIN)
+		ret = look_until(ch, look_recv_n, look, timeout_ns);
+	if (ret == -EMSGSIZE)
+		return shmchan__fail(EMSGSIZE,
+				     "spsc: the next message is not one of %zu bytes: take it with shmchan_spsc_recv()",
+				     look->size);
+	return ret < 0 ? said(ch, ret, 0, 0) : ret;
 }
 
 int shmchan_spsc_recv_n(struct shmchan_spsc *ch, void *buf, size_t size,
 			size_t max, uint32_t *meta, int64_t timeout_ns)
 {
-	uint64_t peer, deadline;
 	uint32_t its_meta = 0;
-	int ret, looks;
+	struct look look = {
+		.buf = buf, .size = size, .max = max,
+		.meta = meta ? meta : &its_meta,
+	};
+	int ret = spsc_enter(ch);
 
-	if (!meta)
-		meta = &its_meta;
-	ret = shmchan_lane_recv_n(&ch->r, buf, size, max, meta);
-	if (ret != -EAGAIN)
+	if (ret)
 		return ret;
-	if (!timeout_ns) {
-		ret = own_check(ch);
-		return ret ? ret : -EAGAIN;
-	}
-	for (looks = eager_looks(ch); looks; looks--) {
-		ret = shmchan_lane_recv_n(&ch->r, buf, size, max, meta);
-		if (ret != -EAGAIN)
-			return ret;
-	}
-	deadline = shmchan_deadline(timeout_ns);
-	for (;;) {
-		peer = shmchan_load_acquire((uint64_t *)ch->peer_word);
-		ret = shmchan_lane_recv_n(&ch->r, buf, size, max, meta);
-		if (ret != -EAGAIN)
-			return ret;
-		ret = wait_data(ch, peer, deadline);
-		if (ret)
-			return ret;
-	}
+	ret = recv_n(ch, &look, timeout_ns);
+	shmchan__leave(&ch->busy);
+	return ret;
 }
 
 /*
@@ -300,18 +442,32 @@ static int wait_room(struct shmchan_spsc *ch, size_t length, uint64_t deadline)
 	}
 }
 
+/* As the call, which has not ended. */
+static int flush(struct shmchan_spsc *ch)
+{
+	int ret = shmchan_lane_flush(&ch->w);
+
+	return ret ? shmchan_spsc__done(ch, ret) : 0;
+}
+
+static int full(void)
+{
+	return shmchan__fail_briefly(EAGAIN,
+				     "spsc: the ring is full: the receiver has not come so far");
+}
+
 /* wait_room() for a call that has just found none. */
 static int more_room(struct shmchan_spsc *ch, size_t length, int64_t timeout_ns)
 {
 	int ret;
 
 	/* What was sent with MORE must not wait for us while we wait. */
-	ret = shmchan_spsc_flush(ch);
+	ret = flush(ch);
 	if (ret < 0)
 		return ret;
 	if (!timeout_ns) {
-		ret = own_check(ch);
-		return ret ? ret : -EAGAIN;
+		ret = shmchan_spsc_check(ch);
+		return ret ? ret : full();
 	}
 	return wait_room(ch, length, shmchan_deadline(timeout_ns));
 }
@@ -335,8 +491,8 @@ int shmchan_spsc__reserve(struct shmchan_spsc *ch, size_t length,
 	return ret ? ret : shmchan_lane_reserve(&ch->w, length, rsv);
 }
 
-int shmchan_spsc_sendv(struct shmchan_spsc *ch, const struct iovec *iov, int nr,
-		       uint32_t meta, unsigned int flags, int64_t timeout_ns)
+static int sendv(struct shmchan_spsc *ch, const struct iovec *iov, int nr,
+		 uint32_t meta, unsigned int flags, int64_t timeout_ns)
 {
 	size_t length = 0;
 	int i, ret;
@@ -356,8 +512,20 @@ int shmchan_spsc_sendv(struct shmchan_spsc *ch, const struct iovec *iov, int nr,
 							flags));
 }
 
-int shmchan_spsc_send_n(struct shmchan_spsc *ch, const void *buf, size_t size,
-			size_t n, uint32_t meta, int64_t timeout_ns)
+int shmchan_spsc_sendv(struct shmchan_spsc *ch, const struct iovec *iov, int nr,
+		       uint32_t meta, unsigned int flags, int64_t timeout_ns)
+{
+	int ret = spsc_enter(ch);
+
+	if (ret)
+		return ret;
+	ret = sendv(ch, iov, nr, meta, flags, timeout_ns);
+	shmchan__leave(&ch->busy);
+	return ret;
+}
+
+static int send_n(struct shmchan_spsc *ch, const void *buf, size_t size,
+		  size_t n, uint32_t meta, int64_t timeout_ns)
 {
 	uint64_t deadline = 0;
 	size_t sent = 0;
@@ -378,8 +546,12 @@ int shmchan_spsc_send_n(struct shmchan_spsc *ch, const void *buf, size_t size,
 			break;
 		if (ret < 0 && ret != -EAGAIN)
 			return sent ? (int)sent : ret;
+		/* What was sent with MORE must not wait for us while we wait. */
+		ret = flush(ch);
+		if (ret < 0)
+			return sent ? (int)sent : ret;
 		if (!timeout_ns)
-			return sent ? (int)sent : -EAGAIN;
+			return sent ? (int)sent : full();
 		if (!deadline)
 			deadline = shmchan_deadline(timeout_ns);
 		ret = wait_room(ch, size, deadline);
@@ -389,7 +561,30 @@ int shmchan_spsc_send_n(struct shmchan_spsc *ch, const void *buf, size_t size,
 	return (int)sent;
 }
 
-int shmchan_spsc_wait_peer(struct shmchan_spsc *ch, int64_t timeout_ns)
+int shmchan_spsc_send_n(struct shmchan_spsc *ch, const void *buf, size_t size,
+			size_t n, uint32_t meta, int64_t timeout_ns)
+{
+	int ret = spsc_enter(ch);
+
+	if (ret)
+		return ret;
+	ret = send_n(ch, buf, size, n, meta, timeout_ns);
+	shmchan__leave(&ch->busy);
+	return ret;
+}
+
+/*
+ * Whoever was told of may have come to send only afterwards, and be gone by now.
+ * After the load of its slot word: if it is gone, all that it sent is to be seen.
+ */
+static int has_left_records(const struct shmchan_spsc *ch)
+{
+	return ch->role == SHMCHAN_RECEIVER &&
+	       (ch->r.run_left || shmchan_hdr_committed(shmchan_load_acquire(
+			shmchan_lane__from(&ch->r, ch->r.pos))));
+}
+
+static int wait_peer(struct shmchan_spsc *ch, int64_t timeout_ns)
 {
 	uint64_t deadline = shmchan_deadline(timeout_ns), word;
 	uint32_t slot = ch->role == SHMCHAN_SENDER ? SLOT_RECEIVER :
@@ -398,21 +593,36 @@ int shmchan_spsc_wait_peer(struct shmchan_spsc *ch, int64_t timeout_ns)
 	int err;
 
 	for (;;) {
-		err = own_check(ch);
+		word = shmchan_load_acquire((uint64_t *)ch->peer_word);
+		/* Behind it: who is revoked sees nobody there. */
+		err = shmchan_spsc_check(ch);
 		if (err)
 			return err;
-		word = shmchan_load_acquire((uint64_t *)ch->peer_word);
 		if (SHMCHAN_SLOT_WORD_STATE(word) == SHMCHAN_SLOT_LIVE ||
-		    SHMCHAN_SLOT_WORD_GEN(word) != ch->peer_known) {
+		    SHMCHAN_SLOT_WORD_GEN(word) != ch->peer_known ||
+		    has_left_records(ch)) {
 			ch->peer_known = SHMCHAN_SLOT_WORD_GEN(word);
 			return 0;
 		}
 		if (!timeout_ns)
-			return -EAGAIN;
+			return shmchan__fail_lazily(EAGAIN,
+				"spsc: nobody has come to the other end, slot %llu",
+				(unsigned long long)slot);
 		elem = shmchan_elem_slot(ch->region, slot, word);
 		ch->waits++;
 		err = shmchan_bell_wait(ch->region, &elem, 1, deadline, NULL);
 		if (err)
-			return err;
+			return shmchan_spsc__told(ch, err);
 	}
+}
+
+int shmchan_spsc_wait_peer(struct shmchan_spsc *ch, int64_t timeout_ns)
+{
+	int ret = spsc_enter(ch);
+
+	if (ret)
+		return ret;
+	ret = wait_peer(ch, timeout_ns);
+	shmchan__leave(&ch->busy);
+	return ret;
 }

@@ -4,16 +4,15 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend_kmod.h"
+#include "host.h"
 #include "stat_private.h"
-
-#define DEVICE	"/dev/shmchan"
 
 int shmchan__info_room(struct shmchan_region_info *info)
 {
@@ -54,8 +53,11 @@ static int open_failed(int err, const char *name)
 	}
 }
 
-/* A capability that never joins: it takes no slot. */
-static int open_capability(const char *name)
+/*
+ * A capability that never joins: it takes no slot.  With ADMIN, if there is a
+ * prospect of it: a refusal is worth an entry in somebody's audit.
+ */
+static int open_capability(const char *name, int admin)
 {
 	struct shmchan_open arg = {
 		.size = sizeof(arg),
@@ -66,23 +68,90 @@ static int open_capability(const char *name)
 	struct shmchan_query_device device;
 	int fd, err;
 
-	err = shmchan_device_query(&device);
-	if (err)
-		return err;
-	fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	fd = shmchan__kmod_device(&device);
 	if (fd < 0)
-		return shmchan__fail(errno, DEVICE ": %s", shmchan__errstr(errno));
+		return fd;
+	if (admin)
+		arg.rights |= SHMCHAN_RIGHT_ADMIN;
 	err = ioctl(fd, SHMCHAN_IOC_OPEN, &arg) ? errno : 0;
+	if (err == EACCES && admin) {
+		arg.rights = SHMCHAN_RIGHT_MAP_READ;
+		err = ioctl(fd, SHMCHAN_IOC_OPEN, &arg) ? errno : 0;
+	}
 	close(fd);
 	return err ? open_failed(err, name) : arg.fd;
 }
 
-static int kmod_stat(struct shmchan_region_info *info, const char *name)
+/* Who holds the slots: told with ADMIN, and by no older module. */
+static int read_members(int fd, struct shmchan_region_info *info)
+{
+	uint32_t nr = info->query.nr_slots, slot;
+	struct shmchan_member_info *m;
+
+	if (!(info->query.rights & SHMCHAN_RIGHT_ADMIN))
+		return 0;
+	info->members = calloc(nr, sizeof(*info->members));
+	if (!info->members)
+		return shmchan__fail(ENOMEM, "no memory to describe a region");
+	for (slot = 0; slot < nr; slot++) {
+		m = &info->members[slot];
+		m->size = sizeof(*m);
+		m->slot = slot;
+		if (ioctl(fd, SHMCHAN_IOC_MEMBER_INFO, m)) {
+			free(info->members);
+			info->members = NULL;
+			break;
+		}
+	}
+	return 0;
+}
+
+/*
+ * All extents, with physical addresses if we may know them.  An older module
+ * has no such call; a description is good for something without it, too.
+ */
+static int read_extents(int fd, struct shmchan_region_info *info)
+{
+	uint32_t nr = 0, total = info->query.nr_extents;
+	uint32_t flags = SHMCHAN_EXTENTS_PHYS;
+	uint64_t start = 0;
+	int got = 0;
+
+	info->extents = calloc(total + 1ULL, sizeof(*info->extents));
+	if (!info->extents)
+		return shmchan__fail(ENOMEM, "no memory to describe a region");
+	while (nr < total) {
+		got = shmchan__kmod_extents(fd, flags, &start,
+					    info->extents + nr, total - nr);
+		if (got == -EPERM && flags) {
+			flags = 0;
+			continue;
+		}
+		if (got <= 0)
+			break;
+		nr += (uint32_t)got;
+	}
+	if (nr == total) {
+		info->extents_phys = total && flags;
+		return 0;
+	}
+	free(info->extents);
+	info->extents = NULL;
+	if (got == -ENOTTY)
+		return 0;
+	return shmchan__fail(got ? -got : EPROTO,
+		"EXTENTS: %u of %u told: %s", nr, total,
+		shmchan__errstr(got ? -got : EPROTO));
+}
+
+static int kmod_stat(struct shmchan_region_info *info, const char *name,
+		     const struct shmchan_list_entry *entry)
 {
 	struct stat st;
 	int fd, err;
 
-	fd = open_capability(name);
+	fd = open_capability(name, !(entry->flags & SHMCHAN_NAME_PUBLISHED) &&
+				   (entry->uid == geteuid() || !geteuid()));
 	if (fd < 0)
 		return fd;
 	err = query(fd, &info->query);
@@ -91,6 +160,12 @@ static int kmod_stat(struct shmchan_region_info *info, const char *name)
 	/* The descriptors are fixed at creation: the room is still right. */
 	if (!err)
 		err = query(fd, &info->query);
+	if (!err)
+		err = read_extents(fd, info);
+	if (!err)
+		err = read_members(fd, info);
+	if (!err)
+		info->cgroup = shmchan__cgroup_path(info->query.cgroup);
 	if (!err && !fstat(fd, &st)) {
 		info->device = st.st_dev;
 		info->inode = st.st_ino;
@@ -140,7 +215,7 @@ int shmchan_region_stat(struct shmchan_region_info **info,
 		return shmchan__fail(ENOMEM, "no memory to describe a region");
 	i->backend = backend;
 	i->nr_live = f.entry.nr_live;
-	err = backend == SHMCHAN_BACKEND_KMOD ? kmod_stat(i, name) :
+	err = backend == SHMCHAN_BACKEND_KMOD ? kmod_stat(i, name, &f.entry) :
 						shmchan__local_stat(i, name);
 	if (err) {
 		shmchan_region_info_free(i);
@@ -154,6 +229,8 @@ void shmchan_region_info_free(struct shmchan_region_info *info)
 {
 	if (!info)
 		return;
+	free(info->extents);
+	free(info->cgroup);
 	free(info->windows);
 	free(info->doorbells);
 	free(info->members);

@@ -19,9 +19,6 @@
 #include "backend_local.h"
 #include "stat_private.h"
 
-#define READ_FLAGS \
-	(O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
-
 static int read_at(int fd, void *to, uint64_t nr, size_t size, uint64_t offset)
 {
 	ssize_t got = pread(fd, to, nr * size, (off_t)offset);
@@ -136,6 +133,7 @@ static void set_query(struct shmchan_query *q, const struct local_super *s,
 	q->mode = st->st_mode & 0777;
 	q->uid = st->st_uid;
 	q->gid = st->st_gid;
+	q->charged_uid = st->st_uid;
 	q->nr_windows = s->nr_windows;
 	q->data_folio_size = s->data_folio_size;
 	strncpy(q->name, name, sizeof(q->name) - 1);
@@ -168,19 +166,10 @@ static int stat_file(int fd, struct shmchan_region_info *info, const char *name)
 
 int shmchan__local_stat(struct shmchan_region_info *info, const char *name)
 {
-	char path[PATH_MAX];
-	int fd, err;
+	int fd = local_look(name), err;
 
-	err = local_path(path, sizeof(path), name);
-	if (err)
-		return err;
-	fd = open(path, READ_FLAGS);
-	if (fd < 0 && errno == ENOENT)
-		return shmchan__fail(ENOENT,
-			"there is no %s: no %s (shmchan ls shows what there is)",
-			name, path);
 	if (fd < 0)
-		return shmchan__fail(errno, "%s: %s", path, shmchan__errstr(errno));
+		return fd;
 	err = stat_file(fd, info, name);
 	close(fd);
 	return err;
@@ -199,7 +188,7 @@ static int is_stale(int dirfd, const char *entry)
 	struct stat st;
 	int fd, stale;
 
-	fd = openat(dirfd, entry, READ_FLAGS);
+	fd = openat(dirfd, entry, LOCAL_LOOK_FLAGS);
 	if (fd < 0)
 		return 0;
 	stale = !fstat(fd, &st) && S_ISREG(st.st_mode) &&

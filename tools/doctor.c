@@ -159,6 +159,7 @@ static int run(int argc, char **argv)
 	look_at_choice(&d);
 	doctor_kmod(&d);
 	doctor_limits(&d);
+	doctor_contig(&d);
 	doctor_local(&d);
 	look_at_protection(&d);
 	if (d.problems)

@@ -11,6 +11,8 @@
 
 #include "tool.h"
 
+#define DOCTOR_PARAMETERS	"/sys/module/shmchan/parameters/"
+
 struct doctor {
 	enum shmchan_backend wanted;	/* by SHMCHAN_BACKEND; AUTO: nothing */
 	enum shmchan_backend used;	/* what AUTO gives here */
@@ -38,6 +40,7 @@ int doctor_in_container(void);
 
 void doctor_kmod(struct doctor *d);
 void doctor_limits(struct doctor *d);
+void doctor_contig(struct doctor *d);
 void doctor_local(struct doctor *d);
 
 #endif /* SHMCHAN_TOOL_DOCTOR_H */

@@ -161,11 +161,19 @@ static void cannot_open(struct doctor *d, int err)
 
 static void look_at_features(const struct shmchan_query_device *q)
 {
-	doctor_good("memory in pages of %s%s%s",
+	doctor_good("memory in pages of %s%s%s%s%s",
 		    q->features & SHMCHAN_FEATURE_HUGE ? "2 MiB, " : "",
 		    q->features & SHMCHAN_FEATURE_SMALL ? "4 KiB" : "",
 		    q->features & SHMCHAN_FEATURE_CONTIG ?
-		    ", in one contiguous run if asked for" : "");
+		    ", in one contiguous run if asked for" : "",
+		    q->features & SHMCHAN_FEATURE_NUMA ?
+		    ", of chosen memory nodes" : "",
+		    q->features & SHMCHAN_FEATURE_DMABUF ?
+		    ", exported as dma-bufs" : "");
+	if (q->features & SHMCHAN_FEATURE_ACCESS)
+		doctor_good("regions can be shared by capabilities, published, sealed and revoked");
+	else
+		doctor_note("no capabilities and no revocation: the module is older than this command");
 	if (!(q->features & SHMCHAN_FEATURE_HUGE))
 		doctor_note("no 2 MiB pages: the kernel is without CONFIG_TRANSPARENT_HUGEPAGE");
 }

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 
-/* shmchan doctor: how much memory regions may have, and have. */
+/* shmchan doctor: how much memory regions may have, have, and who has it. */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <shmchan/stat.h>
+
 #include "doctor.h"
 
 #define UNLIMITED	(~0ULL)
-#define CGROUPS		"/sys/fs/cgroup"
-#define GROUP_LEN	4000
+#define MOST_USERS	10
 
 /* More than nine tenths are in use. */
 static int nearly(uint64_t used, uint64_t limit)
@@ -25,16 +27,19 @@ static void look_at_user(struct doctor *d,
 
 	size_word(used, q->user_bytes);
 	if (q->user_limit == UNLIMITED) {
-		doctor_good("you hold %s, and have no limit (CAP_IPC_LOCK)",
+		doctor_good("user_mb: you hold %s, and have no limit (CAP_IPC_LOCK)",
 			    used);
-	} else if (nearly(q->user_bytes, q->user_limit)) {
-		doctor_problem(d, "you hold %s of %s that a user may have",
-			       used, size_word(limit, q->user_limit));
-		doctor_advice("raise it: echo MIB > /sys/module/shmchan/parameters/user_mb, or have CAP_IPC_LOCK; shmchan ls -l shows what there is");
-	} else {
-		doctor_good("you hold %s of %s that a user may have (user_mb)",
-			    used, size_word(limit, q->user_limit));
+		return;
 	}
+	size_word(limit, q->user_limit);
+	if (!nearly(q->user_bytes, q->user_limit)) {
+		doctor_good("user_mb: you hold %s of %s that a user may have",
+			    used, limit);
+		return;
+	}
+	doctor_problem(d, "user_mb: you hold %s of %s that a user may have",
+		       used, limit);
+	doctor_advice("end what holds it (shmchan ls -l), raise it (echo MIB > " DOCTOR_PARAMETERS "user_mb), or have CAP_IPC_LOCK");
 }
 
 static void look_at_total(struct doctor *d,
@@ -45,92 +50,97 @@ static void look_at_total(struct doctor *d,
 	size_word(limit, q->total_limit);
 	/* Told to CAP_SYS_ADMIN only; the kernel has nothing without users. */
 	if (!q->total_bytes) {
-		doctor_good("all together may hold %s (total_mb)", limit);
-	} else if (nearly(q->total_bytes, q->total_limit)) {
-		doctor_problem(d, "all together hold %s of %s",
-			       size_word(used, q->total_bytes), limit);
-		doctor_advice("raise it: echo MIB > /sys/module/shmchan/parameters/total_mb");
-	} else {
-		doctor_good("all together hold %s of %s (total_mb)",
-			    size_word(used, q->total_bytes), limit);
+		doctor_good("total_mb: all together may hold %s", limit);
+		return;
 	}
-}
-
-/* A number of bytes in a cgroup's file; "max" and no file: UNLIMITED. */
-static uint64_t cgroup_number(const char *group, const char *file)
-{
-	char path[GROUP_LEN + 64], line[64];
-
-	snprintf(path, sizeof(path), CGROUPS "%.4000s/%s", group, file);
-	if (!doctor_line(path, line, sizeof(line)) || !strcmp(line, "max"))
-		return UNLIMITED;
-	return strtoull(line, NULL, 10);
-}
-
-/* The caller's path in the unified hierarchy; 0 if there is one. */
-static int own_cgroup(char *group, size_t size)
-{
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[4096];
-	int found = 0;
-
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "0::/", 4) != 0)
-			continue;
-		line[strcspn(line, "\n")] = 0;
-		snprintf(group, size, "%.*s", (int)size - 1, line + 3);
-		found = 1;
+	size_word(used, q->total_bytes);
+	if (!nearly(q->total_bytes, q->total_limit)) {
+		doctor_good("total_mb: all together hold %s of %s", used,
+			    limit);
+		return;
 	}
-	if (f)
-		fclose(f);
-	return found ? 0 : -1;
+	doctor_problem(d, "total_mb: all together hold %s of %s", used, limit);
+	doctor_advice("end what holds it (see who does), or raise it: echo MIB > " DOCTOR_PARAMETERS "total_mb");
 }
 
-/*
- * The tightest of the limits above us: memory of a region is charged to its
- * creator's cgroup at creation, and cannot be reclaimed.
- */
+struct users {
+	struct shmchan_user_entry *entry;
+	size_t nr;
+};
+
+static int keep_user(const struct shmchan_user_entry *entry, void *arg)
+{
+	struct users *u = arg;
+	struct shmchan_user_entry *more;
+
+	more = realloc(u->entry, (u->nr + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	u->entry = more;
+	u->entry[u->nr++] = *entry;
+	return 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct shmchan_user_entry *x = a, *y = b;
+
+	return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : 0;
+}
+
+/* Without CAP_SYS_ADMIN it is oneself alone, which was told already. */
+static void look_at_users(void)
+{
+	char user[USER_WORD], bytes[SIZE_WORD];
+	struct users u = { 0 };
+	size_t i;
+
+	if (shmchan_users_list(keep_user, &u)) {
+		doctor_note("who holds it: %s", shmchan_error_detail());
+		free(u.entry);
+		return;
+	}
+	if (u.nr)
+		qsort(u.entry, u.nr, sizeof(u.entry[0]), by_size);
+	else
+		doctor_good("nobody that you may see holds any of it");
+	for (i = 0; i < u.nr && i < MOST_USERS; i++)
+		doctor_note("user %s holds %s in %" PRIu32 " region%s",
+			    user_word(user, u.entry[i].uid),
+			    size_word(bytes, u.entry[i].bytes),
+			    u.entry[i].nr_regions,
+			    u.entry[i].nr_regions == 1 ? "" : "s");
+	if (u.nr > MOST_USERS)
+		doctor_note("and %zu users hold less", u.nr - MOST_USERS);
+	free(u.entry);
+}
+
+/* Region memory cannot be reclaimed: what is left is what can be had. */
 static void look_at_cgroup(void)
 {
-	uint64_t max, current, left, least = UNLIMITED, least_max = UNLIMITED;
-	char group[GROUP_LEN], where[GROUP_LEN] = "", word[SIZE_WORD], of[SIZE_WORD];
-	char *slash;
+	static struct shmchan_cgroup_limit limit;
+	char word[SIZE_WORD], of[SIZE_WORD];
 
-	if (own_cgroup(group, sizeof(group)))
+	if (shmchan_cgroup_limit(&limit))
 		return;
-	for (;;) {
-		if (!strcmp(group, "/"))
-			group[0] = 0;
-		max = cgroup_number(group, "memory.max");
-		current = cgroup_number(group, "memory.current");
-		left = current < max ? max - current : 0;
-		if (max != UNLIMITED && left < least) {
-			least = left;
-			least_max = max;
-			snprintf(where, sizeof(where), "%s",
-				 group[0] ? group : "/");
-		}
-		slash = strrchr(group, '/');
-		if (!slash)
-			break;
-		*slash = 0;
-	}
-	if (least == UNLIMITED)
-		doctor_good("the memory cgroup sets no limit");
+	if (limit.max == UNLIMITED)
+		doctor_good("memory.max: the memory cgroup sets no limit");
 	else
-		doctor_note("the memory cgroup %s has %s left of %s (memory.max): regions are charged to it, and creating one fails beyond that",
-			    where, size_word(word, least),
-			    size_word(of, least_max));
+		doctor_note("memory.max: the memory cgroup %s has %s left of %s. Regions are charged to it, and creating one fails beyond that: raise it (echo BYTES > /sys/fs/cgroup%s/memory.max; MemoryMax= of a systemd unit; docker --memory)",
+			    limit.path, size_word(word, limit.left),
+			    size_word(of, limit.max),
+			    strcmp(limit.path, "/") != 0 ? limit.path : "");
 }
 
 void doctor_limits(struct doctor *d)
 {
 	struct shmchan_query_device q;
 
-	doctor_title("limits");
+	doctor_title("limits (to change one: echo N > " DOCTOR_PARAMETERS "NAME)");
 	if (d->kmod_works && !shmchan_device_query(&q)) {
 		look_at_user(d, &q);
 		look_at_total(d, &q);
+		look_at_users();
 	}
 	look_at_cgroup();
 }

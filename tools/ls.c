@@ -12,7 +12,8 @@ static const char help[] =
 	"ls [OPTION]...\n\n"
 	"Lists the names that can be seen here: with the module those of this IPC\n"
 	"namespace, oldest first; else those of the local backend's folder.\n\n"
-	"  -l, --long           owner, group, mode, size, slots held and there\n"
+	"  -l, --long           owner, group, mode, size, slots held and there; and\n"
+	"                       whether it is a further name, by shmchan publish\n"
 	"  -j, --json           all of it as JSON\n"
 	"  -b, --backend WHICH  auto, kmod or local\n"
 	"  -h, --help           this\n";
@@ -41,9 +42,10 @@ static void show_json(const struct shmchan_list_entry *e, uint64_t seen)
 	json_string(stdout, user_word(owner, e->uid));
 	printf(",\"gid\":%" PRIu32 ",\"group\":", e->gid);
 	json_string(stdout, group_word(group, e->gid));
-	printf(",\"mode\":\"%04" PRIo32 "\",\"data_size\":%" PRIu64 ",\"control_size\":%" PRIu64 ",\"slots\":%" PRIu32 ",\"slots_live\":%" PRIu32 "}",
+	printf(",\"mode\":\"%04" PRIo32 "\",\"data_size\":%" PRIu64 ",\"control_size\":%" PRIu64 ",\"slots\":%" PRIu32 ",\"slots_live\":%" PRIu32 ",\"published\":%s}",
 	       e->mode, (uint64_t)e->data_size, (uint64_t)e->control_size,
-	       e->nr_slots, e->nr_live);
+	       e->nr_slots, e->nr_live,
+	       e->flags & SHMCHAN_NAME_PUBLISHED ? "true" : "false");
 }
 
 static void show_long(const struct shmchan_list_entry *e, uint64_t seen)
@@ -53,10 +55,11 @@ static void show_long(const struct shmchan_list_entry *e, uint64_t seen)
 	if (!seen)
 		printf("%-10s %-10s %-4s %10s %5s  %s\n", "OWNER", "GROUP",
 		       "MODE", "SIZE", "SLOTS", "NAME");
-	printf("%-10s %-10s %04" PRIo32 " %10s %2" PRIu32 "/%-2" PRIu32 "  %s\n",
+	printf("%-10s %-10s %04" PRIo32 " %10s %2" PRIu32 "/%-2" PRIu32 "  %s%s\n",
 	       user_word(owner, e->uid), group_word(group, e->gid), e->mode,
 	       size_word(size, e->data_size + e->control_size), e->nr_live,
-	       e->nr_slots, e->name);
+	       e->nr_slots, e->name,
+	       e->flags & SHMCHAN_NAME_PUBLISHED ? " (published)" : "");
 }
 
 static int show(const struct shmchan_list_entry *e, void *arg)

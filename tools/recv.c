@@ -153,8 +153,10 @@ static int pump(struct stream *s, int fd, void (*on_pipe)(int))
 		nr = b.nr;
 		if (write_all(fd, b.iov, nr))
 			return output_failed(s, errno, on_pipe);
-		shmchan_spsc_release(&s->ch);
-		if (nr)
+		/* What was written may not have been what was sent. */
+		if (shmchan_spsc_release(&s->ch))
+			b.err = -ESTALE;
+		else if (nr)
 			stream_count(s, b.bytes, (uint64_t)nr);
 	} while (!b.err);
 	if (b.err != -EPIPE) {
@@ -177,9 +179,9 @@ static int transfer(struct stream *s, int fd)
 	struct stat st;
 	int err;
 
-	err = shmchan_spsc_open(&s->ch, s->name, &s->opts);
+	err = stream_open(s);
 	if (err)
-		return open_failed(s, err);
+		return err < 0 ? open_failed(s, err) : err;
 	/* Only now: what was in the file is worth more than an error. */
 	if (s->path && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
 	    ftruncate(fd, 0))

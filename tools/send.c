@@ -43,7 +43,7 @@ static int parse(struct stream *s, int argc, char **argv)
 		if (letter == 'i')
 			s->path = optarg;
 		else if (letter == 'C')
-			s->opts.create = 1;
+			s->opts.create = s->explicit_create = 1;
 		else if (letter != 'r')
 			status = stream_option(s, letter, optarg);
 		else if (parse_size(optarg, &s->record) || !s->record)
@@ -141,9 +141,9 @@ static int transfer(struct stream *s, int fd)
 	uint64_t most;
 	int err, status;
 
-	err = shmchan_spsc_open(&s->ch, s->name, &s->opts);
+	err = stream_open(s);
 	if (err)
-		return open_failed(s, err);
+		return err < 0 ? open_failed(s, err) : err;
 	/* What nobody has opened would end with us. */
 	if (s->opts.create) {
 		err = shmchan_spsc_wait_peer(&s->ch, s->timeout_ns);

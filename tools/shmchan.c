@@ -11,7 +11,13 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&send_command, &recv_command, &ls_command, &stat_command,
+	&send_command, &recv_command, &pub_command, &sub_command,
+	&serve_command, &call_command,
+	&tap_command, &record_command, &replay_command,
+	&bench_command,
+	&create_command, &ls_command,
+	&stat_command, &grant_command, &publish_command, &withdraw_command,
+	&chmod_command, &chown_command, &seal_command, &revoke_command,
 	&doctor_command,
 };
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))

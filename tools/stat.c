@@ -7,14 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <shmchan/channel.h>
+
 #include "mappers.h"
+#include "stat.h"
 #include "tool.h"
 
 static const char help[] =
 	"stat NAME [OPTION]...\n\n"
 	"Tells what can be known of a region without being a member of it: nothing is\n"
-	"taken or changed. With the module, who holds which slot is learned from /proc,\n"
-	"for the processes that you may look into (as root: all of this PID namespace).\n\n"
+	"taken or changed, but in channels of many for a moment the seat for who only\n"
+	"looks; of these it tells what is in the lanes. With the module, who holds which slot is told to its owner; and\n"
+	"learned from /proc, for the processes that you may look into (as root: all of this\n"
+	"PID namespace).\n\n"
 	"  -j, --json           as JSON\n"
 	"  -b, --backend WHICH  auto, kmod or local\n"
 	"  -h, --help           this\n";
@@ -31,6 +36,7 @@ struct view {
 	const struct shmchan_region_info *info;
 	struct mapper *mappers;
 	int nr_mappers;
+	struct shmchan_channel_info *channel;	/* of many; else NULL */
 };
 
 #define SLOT_WORD	16
@@ -43,7 +49,7 @@ static const char *slot_word(char *buffer, uint32_t slot)
 	return buffer;
 }
 
-static const char *state_word(uint32_t state)
+const char *stat_state_word(uint32_t state)
 {
 	static const char *const words[] = {
 		[SHMCHAN_SLOT_FREE] = "free", [SHMCHAN_SLOT_LIVE] = "live",
@@ -55,43 +61,66 @@ static const char *state_word(uint32_t state)
 	return state < sizeof(words) / sizeof(words[0]) ? words[state] : "?";
 }
 
-static const char *kind_word(const struct shmchan_wire *header)
+static const char *kind_word(const struct view *v)
 {
+	const struct shmchan_wire *header = v->info->header;
+
+	if (v->channel)
+		return shmchan_wire_kind_name(SHMCHAN_WIRE_CHANNEL);
 	if (!header || header->magic != SHMCHAN_WIRE_MAGIC)
 		return NULL;
 	return header->kind == SHMCHAN_WIRE_SPSC ?
-	       "one sender, one receiver" : "of another kind";
+	       "one sender, one receiver" :
+	       shmchan_wire_kind_name(header->kind);
+}
+
+static uint32_t version_of(const struct view *v)
+{
+	return v->channel ? v->channel->wire.wire.version :
+			    v->info->header->version;
 }
 
 /* What a slot is for, in a channel that we know. */
-static const char *role_word(const struct shmchan_region_info *info,
-			     uint32_t slot)
+static const char *role_word(const struct view *v, uint32_t slot)
 {
-	if (!info->header || info->header->magic != SHMCHAN_WIRE_MAGIC ||
-	    info->header->kind != SHMCHAN_WIRE_SPSC)
+	const struct shmchan_wire *header = v->info->header;
+
+	if (v->channel) {
+		const struct shmchan_wire_channel *w = &v->channel->wire;
+
+		return slot < w->nr_senders ? " sender" :
+		       slot < w->nr_senders + w->nr_receivers ? " receiver" :
+								" observer";
+	}
+	if (!header || header->magic != SHMCHAN_WIRE_MAGIC)
 		return "";
-	return slot ? " receiver" : " sender";
+	if (header->kind == SHMCHAN_WIRE_SPSC)
+		return slot ? " receiver" : " sender";
+	if (header->kind == SHMCHAN_WIRE_RPC)
+		return slot ? " client" : " server";
+	return "";
 }
 
-static void show_memory(const struct shmchan_region_info *info)
+static void show_region(const struct view *v)
 {
+	const struct shmchan_region_info *info = v->info;
 	const struct shmchan_query *q = &info->query;
-	char owner[USER_WORD], group[USER_WORD], size[SIZE_WORD];
-	char folio[SIZE_WORD], control[SIZE_WORD];
+	char owner[USER_WORD], group[USER_WORD];
 
 	printf("name       %s\n", q->name);
 	printf("backend    %s\n", shmchan_backend_name(info->backend));
-	if (kind_word(info->header))
+	if (kind_word(v))
 		printf("channel    %s, layout version %" PRIu32 "\n",
-		       kind_word(info->header), info->header->version);
+		       kind_word(v), version_of(v));
 	printf("owner      %s, group %s, mode %04" PRIo32 "\n",
 	       user_word(owner, q->uid), group_word(group, q->gid), q->mode);
-	printf("data       %s in pages of %s", size_word(size, q->data_size),
-	       size_word(folio, q->data_folio_size));
-	if (info->backend == SHMCHAN_BACKEND_KMOD)
-		printf(", %" PRIu32 " physically contiguous run%s",
-		       q->nr_extents, q->nr_extents == 1 ? "" : "s");
-	printf("\ncontrol    %s\n", size_word(control, q->control_size));
+	if (q->seals)
+		printf("sealed     against %s%s%s\n",
+		       q->seals & SHMCHAN_SEAL_MEMBERS ? "new members" : "",
+		       q->seals & SHMCHAN_SEAL_MEMBERS &&
+		       q->seals & SHMCHAN_SEAL_PUBLISH ? " and " : "",
+		       q->seals & SHMCHAN_SEAL_PUBLISH ? "further names" : "");
+	stat_show_memory(info);
 }
 
 static void show_identity(const char *what, const struct shmchan_identity *id)
@@ -103,7 +132,7 @@ static void show_identity(const char *what, const struct shmchan_identity *id)
 	if (id->pid)
 		snprintf(pid, sizeof(pid), "%" PRIu32, id->pid);
 	printf("%s %s, generation %" PRIu32 ", user %s", what,
-	       state_word(id->state), id->generation,
+	       stat_state_word(id->state), id->generation,
 	       user_word(owner, id->uid));
 	if (id->state == SHMCHAN_SLOT_LIVE)
 		printf(", process %s", pid);
@@ -120,7 +149,7 @@ static void show_slots(const struct view *v)
 	for (i = 0; info->members && i < info->query.nr_slots; i++) {
 		const struct shmchan_member_info *m = &info->members[i];
 
-		printf("  %-4" PRIu32 "%s", i, role_word(info, i));
+		printf("  %-4" PRIu32 "%s", i, role_word(v, i));
 		if (!m->current_holder.generation)
 			puts(" never held");
 		show_identity("", &m->current_holder);
@@ -190,13 +219,17 @@ static void show_bells(const struct shmchan_region_info *info)
 
 static void show(const struct view *v)
 {
-	show_memory(v->info);
+	show_region(v);
 	show_slots(v);
 	show_mappers(v);
 	show_windows(v->info);
 	show_bells(v->info);
+	if (v->channel)
+		stat_show_channel(v->channel);
 	if (!v->info->members)
-		puts("\nThe states of slots, and who waits on doorbells, the module shows to members only.");
+		puts("\nWho holds which slot the module shows to the owner and to members, who waits on doorbells to members only.");
+	else if (!v->info->bells)
+		puts("\nWho waits on doorbells the module shows to members only.");
 }
 
 static void json_slot(const char *key, uint32_t slot)
@@ -216,7 +249,7 @@ static void json_identity(const char *key, const struct shmchan_identity *id)
 		return;
 	}
 	printf("\"%s\":{\"generation\":%" PRIu32 ",\"state\":\"%s\",\"pid\":",
-	       key, id->generation, state_word(id->state));
+	       key, id->generation, stat_state_word(id->state));
 	if (id->pid)
 		printf("%" PRIu32, id->pid);
 	else
@@ -224,8 +257,9 @@ static void json_identity(const char *key, const struct shmchan_identity *id)
 	printf(",\"uid\":%" PRIu32 ",\"gid\":%" PRIu32 "}", id->uid, id->gid);
 }
 
-static void json_memory(const struct shmchan_region_info *info)
+static void json_region(const struct view *v)
 {
+	const struct shmchan_region_info *info = v->info;
 	const struct shmchan_query *q = &info->query;
 	char word[USER_WORD];
 
@@ -233,21 +267,20 @@ static void json_memory(const struct shmchan_region_info *info)
 	json_string(stdout, q->name);
 	printf(",\"backend\":\"%s\",\"channel\":",
 	       shmchan_backend_name(info->backend));
-	if (kind_word(info->header))
-		json_string(stdout, kind_word(info->header));
+	if (kind_word(v))
+		json_string(stdout, kind_word(v));
 	else
 		fputs("null", stdout);
 	printf(",\"uid\":%" PRIu32 ",\"owner\":", q->uid);
 	json_string(stdout, user_word(word, q->uid));
 	printf(",\"gid\":%" PRIu32 ",\"group\":", q->gid);
 	json_string(stdout, group_word(word, q->gid));
-	printf(",\"mode\":\"%04" PRIo32 "\",\"data_size\":%" PRIu64 ",\"control_size\":%" PRIu64 ",\"page_size\":%" PRIu32 ",\"extents\":",
-	       q->mode, (uint64_t)q->data_size, (uint64_t)q->control_size,
-	       q->data_folio_size);
-	if (info->backend == SHMCHAN_BACKEND_KMOD)
-		printf("%" PRIu32, q->nr_extents);
-	else
-		fputs("null", stdout);
+	printf(",\"mode\":\"%04" PRIo32 "\",\"seals\":[%s%s%s]", q->mode,
+	       q->seals & SHMCHAN_SEAL_MEMBERS ? "\"members\"" : "",
+	       q->seals & SHMCHAN_SEAL_MEMBERS &&
+	       q->seals & SHMCHAN_SEAL_PUBLISH ? "," : "",
+	       q->seals & SHMCHAN_SEAL_PUBLISH ? "\"publish\"" : "");
+	stat_json_memory(info);
 	printf(",\"slots\":%" PRIu32 ",\"slots_live\":%" PRIu32, q->nr_slots,
 	       info->nr_live);
 }
@@ -288,7 +321,7 @@ static void show_json(const struct view *v)
 {
 	int i;
 
-	json_memory(v->info);
+	json_region(v);
 	json_lists(v->info);
 	fputs("],\"mapped_by\":[", stdout);
 	for (i = 0; i < v->nr_mappers; i++) {
@@ -307,7 +340,9 @@ static void show_json(const struct view *v)
 			printf("%" PRIu64, m->huge);
 		putchar('}');
 	}
-	puts("]}");
+	putchar(']');
+	stat_json_channel(v->channel);
+	puts("}");
 }
 
 static int run(int argc, char **argv)
@@ -346,6 +381,7 @@ static int run(int argc, char **argv)
 	if (err)
 		return tool_library_error(&stat_command, err);
 	v.info = info;
+	v.channel = stat_look_at_channel(info);
 	v.nr_mappers = mappers_find(info, &v.mappers);
 	if (v.nr_mappers < 0)
 		v.nr_mappers = 0;
@@ -354,6 +390,7 @@ static int run(int argc, char **argv)
 	else
 		show(&v);
 	free(v.mappers);
+	shmchan_channel_info_free(v.channel);
 	shmchan_region_info_free(info);
 	return tool_flush(&stat_command);
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "stream.h"
 
 #define PROGRESS_NS	200000000ULL
@@ -24,6 +25,9 @@ static uint64_t now_ns(void)
 int stream_option(struct stream *s, int letter, const char *arg)
 {
 	switch (letter) {
+	case 'f':
+		s->from = arg;
+		return -1;
 	case 'c':
 		s->for_create = 1;
 		if (parse_size(arg, &s->opts.capacity) || !s->opts.capacity)
@@ -73,15 +77,39 @@ int stream_option(struct stream *s, int letter, const char *arg)
 
 int stream_operand(struct stream *s, int argc, char **argv)
 {
-	if (optind == argc)
+	if (s->from && optind < argc)
+		return tool_usage(s->command,
+			"--from and '%s': the channel comes from the socket or has a name here, one of the two",
+			argv[optind]);
+	if (s->from && (s->for_create || s->explicit_create ||
+			s->opts.backend || s->opts.any_owner))
+		return tool_usage(s->command,
+			"--from takes a channel that is there, as it is: without --capacity, --mode, --create, --backend and --any-owner");
+	if (!s->from && optind == argc)
 		return tool_usage(s->command, "which channel? Give its name");
 	if (argc - optind > 1)
 		return tool_usage(s->command,
 				  "one name is wanted, '%s' is too many",
 				  argv[optind + 1]);
-	s->name = argv[optind];
+	s->name = s->from ? s->from : argv[optind];
 	s->progress = !s->quiet && isatty(STDERR_FILENO);
 	return -1;
+}
+
+int stream_open(struct stream *s)
+{
+	int fd, err, status;
+
+	if (!s->from)
+		return shmchan_spsc_open(&s->ch, s->name, &s->opts);
+	fd = socket_fetch(s->command, s->from, &status);
+	if (fd < 0)
+		return status;
+	s->opts.create = 0;
+	err = shmchan_spsc_adopt(&s->ch, fd, &s->opts);
+	if (err)
+		close(fd);
+	return err;
 }
 
 static double seconds_of(const struct stream *s)
@@ -196,6 +224,11 @@ int stream_error(struct stream *s, int err)
 		tool_fail(s->command, "%s: nothing moved for %g s", s->name,
 			  (double)s->timeout_ns / 1e9);
 		return stream_end(s, TOOL_TIMEOUT, "timeout");
+	case ESTALE:
+		tool_fail(s->command,
+			  "%s: after %" PRIu64 " bytes our place in the channel was taken from us",
+			  s->name, s->bytes);
+		return stream_end(s, TOOL_REVOKED, "revoked");
 	case EBADMSG:
 		tool_fail(s->command,
 			  "%s: the other side broke the rules of the channel: %s",

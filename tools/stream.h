@@ -22,6 +22,7 @@ enum stream_stats { STATS_NONE, STATS_TEXT, STATS_JSON };
 struct stream {
 	const struct command *command;
 	const char *name;
+	const char *from;		/* a socket, instead of a name; or NULL */
 	const char *path;		/* -i, -o; NULL: standard */
 	struct shmchan_spsc_opts opts;
 	struct shmchan_spsc ch;
@@ -30,6 +31,7 @@ struct stream {
 	enum stream_stats stats;
 	int quiet;
 	int for_create;			/* an option was given that needs it */
+	int explicit_create;		/* --create was given */
 	int progress;
 	uint64_t bytes;
 	uint64_t records;
@@ -40,6 +42,7 @@ struct stream {
 
 /* getopt_long's; a subcommand adds its own in front. */
 #define STREAM_OPTIONS \
+	{ "from", required_argument, NULL, 'f' }, \
 	{ "capacity", required_argument, NULL, 'c' }, \
 	{ "mode", required_argument, NULL, 'm' }, \
 	{ "timeout", required_argument, NULL, 't' }, \
@@ -49,9 +52,11 @@ struct stream {
 	{ "quiet", no_argument, NULL, 'q' }, \
 	{ "help", no_argument, NULL, 'h' }, \
 	{ NULL, 0, NULL, 0 }
-#define STREAM_LETTERS "c:m:t:b:Aqh"
+#define STREAM_LETTERS "f:c:m:t:b:Aqh"
 
 #define STREAM_HELP \
+	"  -f, --from PATH      instead of NAME: the channel for which somebody hands out\n" \
+	"                       capabilities on this socket (shmchan grant --rights rw)\n" \
 	"  -t, --timeout S      give up (exit status 4) when nothing has moved for S\n" \
 	"                       seconds; may have a fraction\n" \
 	"  -b, --backend WHICH  auto, kmod or local\n" \
@@ -62,13 +67,19 @@ struct stream {
 	"\n" \
 	"exit status: 0 end of the stream; 1 something failed; 2 usage; 3 the other\n" \
 	"side died; 4 timeout; 5 no such name; 6 no permission; 7 the receiver left\n" \
-	"before the end; 8 that end of the channel is taken.\n"
+	"before the end; 8 that end of the channel is taken; 9 we were revoked.\n"
 
 /* One of the letters above: -1, or the exit status to end with. */
 int stream_option(struct stream *s, int letter, const char *arg);
 
 /* The one operand, the name: -1, or the exit status to end with. */
 int stream_operand(struct stream *s, int argc, char **argv);
+
+/*
+ * Open the channel: 0, or a negative errno of the library, whose detail is still
+ * to be told; or, after a message, the exit status to end with.
+ */
+int stream_open(struct stream *s);
 
 /* Count a record that went through, and show progress. */
 void stream_count(struct stream *s, uint64_t bytes, uint64_t records);

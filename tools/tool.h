@@ -24,6 +24,7 @@ enum {
 	TOOL_DENIED = 6,
 	TOOL_CLOSED = 7,	/* the receiver left before all was sent */
 	TOOL_BUSY = 8,		/* somebody has that end of the channel */
+	TOOL_REVOKED = 9,	/* we were, or our capability */
 };
 
 struct command {
@@ -33,8 +34,12 @@ struct command {
 	const char *help;	/* after the usage line's "shmchan " */
 };
 
-extern const struct command send_command, recv_command, ls_command,
-	stat_command, doctor_command;
+extern const struct command send_command, recv_command, create_command,
+	ls_command, stat_command, grant_command, publish_command,
+	withdraw_command, chmod_command, chown_command, seal_command,
+	revoke_command, doctor_command, pub_command, sub_command, serve_command,
+	call_command, tap_command, record_command, replay_command,
+	bench_command;
 
 /* Print what --help shows; returns TOOL_OK. */
 int tool_help(const struct command *command);
@@ -66,11 +71,14 @@ int tool_flush(const struct command *command);
  *  seconds  to nanoseconds, with a fraction: 0.5
  *  mode     octal permission bits without x: 0640
  *  backend  auto, kmod, local
+ *  user     and group: their names, or numbers
  */
 int parse_size(const char *word, uint64_t *bytes);
 int parse_seconds(const char *word, int64_t *ns);
 int parse_mode(const char *word, uint32_t *mode);
 int parse_backend(const char *word, enum shmchan_backend *backend);
+int parse_user(const char *word, uint32_t *uid);
+int parse_group(const char *word, uint32_t *gid);
 
 /* Numbers to words: "2 MiB", exact or with two decimals; the buffer's. */
 #define SIZE_WORD	24

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # The shmchan command, in each variant, linked with the static library; as one
 # static program, for guests and containers that have nothing; and what the
-# demo runs.
+# demo and the tests in containers run.
 
 TOOL_SRCS := $(sort $(wildcard tools/*.c))
+CONTAINER_SRCS := $(sort $(wildcard scripts/containers.d/*.c))
 DEMO_SRCS := $(sort $(wildcard scripts/demo.d/*.c))
 COMMAND := $(B)/plain/shmchan
 COMMAND_STATIC := $(B)/plain/shmchan.static
 
-.PHONY: command-static demo-programs
+.PHONY: command-static demo-programs container-programs
 command: $(COMMAND)
 command-static: $(COMMAND_STATIC)
 demo-programs: $(DEMO_SRCS:scripts/demo.d/%.c=$(B)/plain/demo/%)
+container-programs: $(CONTAINER_SRCS:scripts/containers.d/%.c=$(B)/plain/containers/%)
 
 tool_objs = $(TOOL_SRCS:%.c=$(B)/$(1)/%.o)
 
@@ -40,7 +42,12 @@ $(B)/plain/demo/%: scripts/demo.d/%.c $(B)/plain/libshmchan.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(call compile,plain) -MF $@.d -static -o $@ $^
 
--include $(B)/plain/tools/util.static.d $(wildcard $(B)/plain/demo/*.d)
+$(B)/plain/containers/%: scripts/containers.d/%.c $(B)/plain/libshmchan.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(call compile,plain) -MF $@.d -static -o $@ $^
+
+-include $(B)/plain/tools/util.static.d $(wildcard $(B)/plain/demo/*.d) \
+	$(wildcard $(B)/plain/containers/*.d)
 
 include selftests/tool/tool.mk
 

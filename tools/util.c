@@ -63,7 +63,10 @@ int tool_status(int err)
 		return TOOL_NO_NAME;
 	case EACCES:
 	case EPERM:
+	case ECONNREFUSED:
 		return TOOL_DENIED;
+	case ESTALE:
+		return TOOL_REVOKED;
 	case EPIPE:
 		return TOOL_CLOSED;
 	case EBUSY:
@@ -177,33 +180,91 @@ const char *size_word(char *buffer, uint64_t bytes)
 }
 
 #ifdef SHMCHAN_TOOL_STATIC
-/* A static program cannot ask the name service: the file has to do. */
-static const char *name_in(const char *path, uint32_t id, char *buffer)
+/*
+ * A static program cannot ask the name service: the file has to do.  The line of
+ * a name, or if that is NULL of an id: the other of the two.
+ */
+static int look_in(const char *path, const char *wanted, uint32_t *id,
+		   char *buffer)
 {
 	FILE *f = fopen(path, "re");
 	char line[512];
+	int found = 0;
 
-	while (f && fgets(line, sizeof(line), f)) {
+	while (f && !found && fgets(line, sizeof(line), f)) {
 		char *save, *name = strtok_r(line, ":", &save);
 		char *number = strtok_r(NULL, ":", &save);
 
 		number = number ? strtok_r(NULL, ":", &save) : NULL;
-		if (!number || strtoul(number, NULL, 10) != id)
+		if (!number)
 			continue;
-		snprintf(buffer, USER_WORD, "%.*s", USER_WORD - 1, name);
-		fclose(f);
-		return buffer;
+		found = wanted ? !strcmp(name, wanted) :
+				 strtoul(number, NULL, 10) == *id;
+		if (!found)
+			continue;
+		if (wanted)
+			*id = (uint32_t)strtoul(number, NULL, 10);
+		else
+			snprintf(buffer, USER_WORD, "%.*s", USER_WORD - 1,
+				 name);
 	}
 	if (f)
 		fclose(f);
-	return NULL;
+	return found;
 }
 #endif
+
+static int parse_id(const char *word, uint32_t *id)
+{
+	unsigned long n;
+	char *end;
+
+	if (!isdigit((unsigned char)word[0]))
+		return -1;
+	errno = 0;
+	n = strtoul(word, &end, 10);
+	if (errno || *end || n >= UINT32_MAX)
+		return -1;
+	*id = (uint32_t)n;
+	return 0;
+}
+
+int parse_user(const char *word, uint32_t *uid)
+{
+#ifdef SHMCHAN_TOOL_STATIC
+	if (look_in("/etc/passwd", word, uid, NULL))
+		return 0;
+#else
+	struct passwd *pw = getpwnam(word);
+
+	if (pw) {
+		*uid = pw->pw_uid;
+		return 0;
+	}
+#endif
+	return parse_id(word, uid);
+}
+
+int parse_group(const char *word, uint32_t *gid)
+{
+#ifdef SHMCHAN_TOOL_STATIC
+	if (look_in("/etc/group", word, gid, NULL))
+		return 0;
+#else
+	struct group *gr = getgrnam(word);
+
+	if (gr) {
+		*gid = gr->gr_gid;
+		return 0;
+	}
+#endif
+	return parse_id(word, gid);
+}
 
 const char *user_word(char *buffer, uint32_t uid)
 {
 #ifdef SHMCHAN_TOOL_STATIC
-	if (name_in("/etc/passwd", uid, buffer))
+	if (look_in("/etc/passwd", NULL, &uid, buffer))
 		return buffer;
 #else
 	struct passwd *pw = getpwuid(uid);
@@ -220,7 +281,7 @@ const char *user_word(char *buffer, uint32_t uid)
 const char *group_word(char *buffer, uint32_t gid)
 {
 #ifdef SHMCHAN_TOOL_STATIC
-	if (name_in("/etc/group", gid, buffer))
+	if (look_in("/etc/group", NULL, &gid, buffer))
 		return buffer;
 #else
 	struct group *gr = getgrgid(gid);

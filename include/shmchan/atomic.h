@@ -22,17 +22,24 @@
 
 #include <stdint.h>
 
+/* What must hold of what is in shared memory, whoever compiles it. */
+#ifdef __cplusplus
+#define SHMCHAN__ASSERT(x)	static_assert(x, #x)
+#else
+#define SHMCHAN__ASSERT(x)	_Static_assert(x, #x)
+#endif
+
 #ifdef SHMCHAN_EXPLORER
 #include "explorer_atomic.h"
 #else
 
+#ifdef SHMCHAN_FUZZ
+/* What is looked at may change right before (selftests/fuzz). */
+#include "fuzz_atomic.h"
+#else
 #define shmchan_load_relaxed(p)		__atomic_load_n((p), __ATOMIC_RELAXED)
 #define shmchan_load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define shmchan_load_seq_cst(p)		__atomic_load_n((p), __ATOMIC_SEQ_CST)
-
-#define shmchan_store_relaxed(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define shmchan_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define shmchan_store_seq_cst(p, v)	__atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 
 /* Returns what was there; all seq_cst. */
 #define shmchan_fetch_add(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
@@ -43,6 +50,11 @@
 #define shmchan_cas(p, expected, v) \
 	__atomic_compare_exchange_n((p), (expected), (v), 0, \
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#endif
+
+#define shmchan_store_relaxed(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define shmchan_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define shmchan_store_seq_cst(p, v)	__atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 
 #if defined(__SANITIZE_THREAD__)
 #define SHMCHAN_TSAN 1

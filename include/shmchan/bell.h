@@ -21,6 +21,21 @@
  * buffering litmus test).  If several stores preceded, or they were weaker
  * than seq_cst, call shmchan_fence_seq_cst() before shmchan_bell_notify().
  *
+ * A producer that publishes often, one thing at a time, and is seldom waited for
+ * can do without the seq_cst store: it joins with SHMCHAN_JOIN_ASYM and calls
+ * shmchan_bell_publish().  Then its stores are plain, and who goes to sleep on a
+ * doorbell of the region has the barrier passed through it instead, by
+ * membarrier(2): some 10 us for the sleeper, and an interrupt of some us for each
+ * CPU on which a process runs that has ever joined so.  So it is for those who can
+ * bear an interrupt when somebody goes to sleep; on isolated CPUs (nohz_full) the
+ * default is better, which never interrupts anybody.  A wish: where the kernel or
+ * a seccomp filter refuses membarrier, and in regions of more than 64 slots, the
+ * member goes on as by default, and region->asym is 0.  (If it is refused to a
+ * sleeper only, shmchan_bell_wait() looks every millisecond, and
+ * shmchan_bell_arm() says EOPNOTSUPP.)  With the module, sleeping for an ASYM
+ * member subscribes to the doorbell: shmchan_region_fd() then also polls readable
+ * when that is rung.
+ *
  * Waits may return early for no reason: every wait is a loop on state.  All
  * sleepers who name a slot's word with doorbell SHMCHAN_DOORBELL_MEMBERS are
  * woken when that member ends.
@@ -58,6 +73,27 @@ shmchan_elem_slot(const struct shmchan_region *region, uint32_t slot,
 }
 
 /*
+ * The count of joins and ends, believed to be seen: wakes when any member comes or
+ * goes.  For who waits for what a member that was woken in its place would have
+ * done: if that one is killed first, this wakes the others.  Load seen before
+ * looking at anything that a death could change.
+ */
+static inline struct shmchan_wait_elem
+shmchan_elem_members(const struct shmchan_region *region, uint64_t seen)
+{
+	return shmchan_elem64(SHMCHAN_DOORBELL_MEMBERS, region->status_offset +
+			      offsetof(struct shmchan_status, members_seq),
+			      seen);
+}
+
+static inline uint64_t shmchan_members_seq(const struct shmchan_region *region)
+{
+	return shmchan_load_acquire((uint64_t *)
+		shmchan_region_at(region, region->status_offset +
+			offsetof(struct shmchan_status, members_seq)));
+}
+
+/*
  * Sleep while every word is as believed, at most until deadline (nanoseconds
  * of CLOCK_MONOTONIC; SHMCHAN_FOREVER: no end).  Blocks.  Returns 0 if one
  * differs or for no reason; *index, if not NULL, is the first that differs (or
@@ -85,7 +121,8 @@ int shmchan_bell_ring_wait(const struct shmchan_region *region,
 
 /*
  * For who sleeps in poll, epoll or io_uring on shmchan_region_fd(): subscribe
- * once; then, each time: drain, arm, drain again if EAGAIN, sleep.
+ * once; then, each time: drain, arm, drain again if EAGAIN, sleep.  EOPNOTSUPP:
+ * see above.
  */
 int shmchan_bell_subscribe(const struct shmchan_region *region,
 			   uint32_t doorbell);
@@ -103,13 +140,33 @@ static inline int shmchan_bell_wanted(const struct shmchan_region *region,
 		&shmchan_doorbell_status(region, doorbell)->waiters) != 0;
 }
 
-/* Ring if anybody sleeps.  The caller's store came first, seq_cst. */
+/*
+ * Ring if anybody sleeps.  The caller's store came first, seq_cst.  As ring:
+ * ESTALE if that store went nowhere.
+ */
 static inline int shmchan_bell_notify(const struct shmchan_region *region,
 				      uint32_t doorbell)
 {
 	if (__builtin_expect(!shmchan_bell_wanted(region, doorbell), 1))
-		return 0;
+		return shmchan_region_check(region);
 	return shmchan_bell_ring(region, doorbell, 0);
+}
+
+/*
+ * Store the word, and ring if anybody sleeps: by a fence, or without one if that
+ * is how we have joined.  What was stored before goes with it.  As notify.
+ */
+static inline int shmchan_bell_publish(const struct shmchan_region *region,
+				       uint32_t doorbell, uint64_t *word,
+				       uint64_t value)
+{
+	if (region->asym)
+		shmchan_store_release(word, value);
+	else
+		shmchan_store_seq_cst(word, value);
+	/* All that the first of the two needs, beside the sleeper's barrier. */
+	shmchan_crash_fence();
+	return shmchan_bell_notify(region, doorbell);
 }
 
 #ifdef __cplusplus

@@ -42,15 +42,24 @@ extern "C" {
 #ifndef SHMCHAN_LANE_LINE
 #define SHMCHAN_LANE_LINE	64
 #endif
-/* How far ahead of the tail the writer keeps the ring zeroed, in bytes. */
+/*
+ * How far ahead of the tail the writer keeps the ring zeroed, in bytes, and how
+ * much more it zeroes when it comes to that.  Multiples of LINE; AT_ONCE is a
+ * power of two and at most an eighth of the capacity.
+ */
 #ifndef SHMCHAN_LANE_AHEAD
 #define SHMCHAN_LANE_AHEAD	(2ULL * SHMCHAN_LANE_LINE)
+#endif
+#ifndef SHMCHAN_LANE_AT_ONCE
+#define SHMCHAN_LANE_AT_ONCE	(8ULL * SHMCHAN_LANE_LINE)
 #endif
 #ifndef SHMCHAN_LANE_MIN_CAPACITY
 #define SHMCHAN_LANE_MIN_CAPACITY	4096ULL
 #endif
 #define SHMCHAN_LANE_MAX_CAPACITY	(1ULL << 30)
 #define SHMCHAN_LANE_MAX_READERS	1024U
+/* Beyond, a position is nonsense; before, what is added to one cannot overflow. */
+#define SHMCHAN_LANE_MAX_POS		(1ULL << 62)
 #define SHMCHAN_LANE_CHECKPOINTS	SHMCHAN_LANE_STEPS
 
 /*
@@ -160,7 +169,10 @@ struct shmchan_lane_cursor {
 	uint64_t pos;		/* it needs nothing before this */
 	uint64_t generation;	/* 0: nobody */
 	uint64_t records;	/* payloads before pos, roughly; for the curious */
-	uint64_t reserved[5];
+	/* Of channels of many, whose receivers tell the curious and their senders: */
+	uint64_t lost;		/* payloads that it missed */
+	uint64_t settled;	/* generation again, once it stands where it begins */
+	uint64_t reserved[3];
 };
 
 /* Flags of a lane.  They are part of its geometry: all sides agree. */
@@ -206,14 +218,10 @@ struct shmchan_lane {
 	uint32_t reader_slot;
 	uint32_t max_payload;
 	uint32_t flags;
+	uint32_t nr_slots;
 };
 
 #ifndef SHMCHAN_EXPLORER
-#ifdef __cplusplus
-#define SHMCHAN__ASSERT(x)	static_assert(x, #x)
-#else
-#define SHMCHAN__ASSERT(x)	_Static_assert(x, #x)
-#endif
 SHMCHAN__ASSERT(sizeof(struct shmchan_lane_checkpoint) == 16);
 SHMCHAN__ASSERT(sizeof(struct shmchan_lane_control) == 64 + 128);
 SHMCHAN__ASSERT(sizeof(struct shmchan_lane_cursor) == 64);
@@ -234,6 +242,29 @@ static inline uint64_t *
 shmchan_lane_word(const struct shmchan_lane *lane, uint64_t pos)
 {
 	return (uint64_t *)(lane->ring + (pos & (lane->capacity - 1)));
+}
+
+/* Sets the detail of ESTALE, and returns it negative. */
+int shmchan_lane__stale(void);
+
+/*
+ * Is our own slot word another than when we had the slot?  Where the region was
+ * mapped, who has been revoked finds zeros, and in the slot words first: so what
+ * was loaded before this was the region's if it says no.  The fence keeps those
+ * loads before it; with TSO only from the compiler.
+ */
+static inline int shmchan_lane__gone(const uint64_t *own_word,
+				     uint64_t own_live)
+{
+#ifdef SHMCHAN_EXPLORER
+	/* Nobody is revoked there. */
+	(void)own_word;
+	(void)own_live;
+	return 0;
+#else
+	shmchan_fence_acquire();
+	return __builtin_expect(shmchan_load_relaxed(own_word) != own_live, 0);
+#endif
 }
 
 #ifdef __cplusplus

@@ -114,6 +114,17 @@ struct shmchan_region_opts {
 	const struct shmchan_window *windows;	/* by offset, no overlap */
 	const void *header;		/* to be sealed in the header page */
 	size_t header_len;		/* up to 4096 */
+	/*
+	 * Where the data's memory is to come from: enum shmchan_numa_policy,
+	 * and the nodes that it is about; none with SHMCHAN_NUMA_DEFAULT.  The
+	 * module places memory; the local backend says EOPNOTSUPP to this and
+	 * to SHMCHAN_CREATE_CONTIG.
+	 */
+	uint32_t numa_policy;
+	uint32_t nr_nodes;		/* up to SHMCHAN_MAX_NODES */
+	const uint32_t *nodes;
+	uint32_t join_flags;		/* SHMCHAN_JOIN_SIGBUS, see <shmchan/access.h>;
+					   SHMCHAN_JOIN_ASYM, <shmchan/bell.h> */
 };
 
 #define SHMCHAN_REGION_OPTS(...) \
@@ -128,6 +139,7 @@ struct shmchan_open_opts {
 	int any_owner;			/* else only one of our own uid, or root's */
 	uint32_t owner_uid;		/* ... or of this uid, if has_owner_uid */
 	int has_owner_uid;
+	uint32_t join_flags;		/* the same */
 };
 
 #define SHMCHAN_OPEN_OPTS(...) \
@@ -152,12 +164,17 @@ struct shmchan_region {
 	enum shmchan_backend backend;
 	char name[SHMCHAN_NAME_LEN];
 	struct shmchan_region_private *priv;
+	const uint64_t *own_word;	/* the word of our slot ... */
+	uint64_t own_live;		/* ... while we hold it */
+	uint32_t asym;			/* SHMCHAN_JOIN_ASYM is in effect */
 };
 
 /*
  * Make a region, take a slot in it, map all of it.  Errors: EINVAL (says
- * which option), EEXIST, ENOMEM, EDQUOT, ENOSPC, EACCES, ENODEV (the backend
- * asked for is not there), EMFILE, ENFILE.
+ * which option), EEXIST, ENOMEM (also: no contiguous run was found), EDQUOT,
+ * ENOSPC, EACCES, ENXIO (a node is not there, or not ours to use), EPERM (so
+ * much contiguous memory is a privilege), EOPNOTSUPP (the backend does not
+ * place memory), ENODEV (the backend asked for is not there), EMFILE, ENFILE.
  */
 int shmchan_region_create(struct shmchan_region **region, const char *name,
 			  const struct shmchan_region_opts *opts);
@@ -165,7 +182,8 @@ int shmchan_region_create(struct shmchan_region **region, const char *name,
 /*
  * Open a region by name, take a slot in it, map all of it.  Errors: ENOENT,
  * EACCES, EPERM (somebody else's than expected), EBUSY (the slot is held),
- * EUSERS (all are), EINVAL, ENODEV, EPROTO (not a region of ours).
+ * EUSERS (all are), ECONNREFUSED (sealed: nobody joins any more), EINVAL, ENODEV,
+ * EPROTO (not a region of ours).
  */
 int shmchan_region_open(struct shmchan_region **region, const char *name,
 			const struct shmchan_open_opts *opts);
@@ -173,7 +191,11 @@ int shmchan_region_open(struct shmchan_region **region, const char *name,
 /* Leave, unmap, free.  No other thread may be using it. NULL is fine. */
 void shmchan_region_close(struct shmchan_region *region);
 
-/* A file that polls readable; see <shmchan/bell.h>.  kmod only: ENOTSUP. */
+/*
+ * A file that polls readable; see <shmchan/bell.h>.  It is also the capability
+ * that we have joined with; see <shmchan/access.h>.  The region's: do not close
+ * it.  kmod only: ENOTSUP.
+ */
 int shmchan_region_fd(const struct shmchan_region *region);
 
 /* Who holds a slot, and who held it before.  Local: by what it says itself. */
@@ -185,9 +207,55 @@ int shmchan_region_list(enum shmchan_backend backend,
 			int (*fn)(const struct shmchan_list_entry *entry,
 				  void *arg), void *arg);
 
-/* Everything QUERY tells of a region that is open; windows may be NULL. */
+/*
+ * Everything QUERY tells of a region that is open; windows may be NULL.  data and
+ * control are what is mapped.  ESTALE.
+ */
 int shmchan_region_query(const struct shmchan_region *region,
 			 struct shmchan_query *query);
+
+/*
+ * What the data area is made of: its physically contiguous runs from offset
+ * *start on, as many as there is room for, 1024 at most at a time; *start moves
+ * on.  Returns how many, 0: no more.
+ *
+ *	struct shmchan_extent e[16];
+ *	uint64_t at = 0;
+ *	int i, n;
+ *
+ *	while ((n = shmchan_region_extents(r, 0, &at, e, 16)) > 0)
+ *		for (i = 0; i < n; i++)
+ *			...
+ *
+ * flags: SHMCHAN_EXTENTS_PHYS for physical addresses too.  Errors: EINVAL,
+ * EPERM (addresses are told to CAP_SYS_ADMIN), ENOTSUP (the local backend, or
+ * an older module), ESTALE.
+ */
+int shmchan_region_extents(const struct shmchan_region *region, uint32_t flags,
+			   uint64_t *start, struct shmchan_extent *extents,
+			   uint32_t room);
+
+/*
+ * A dma-buf of a range of the data or the control area, for devices and for
+ * processes that are no members; with SHMCHAN_EXPORT_WRITE one that they may
+ * write.  Returns its file, close-on-exec and the caller's to close: until then
+ * the memory stays, and a slot whose window can be written by it goes to nobody
+ * else.
+ * Errors: EINVAL (the range, in multiples of 4 KiB), EACCES (not all of it is
+ * in windows that we may write), ENOTSUP (the local backend, or a kernel or
+ * module without it), ESTALE, ENOMEM, EMFILE, ENFILE.
+ */
+int shmchan_region_export(const struct shmchan_region *region, uint64_t offset,
+			  uint64_t length, uint32_t flags);
+
+/*
+ * Who holds memory of the module's: fn is called for each user; stops if not
+ * 0, and returns that.  Without CAP_SYS_ADMIN (in the initial user namespace)
+ * the caller is told of itself alone.  Errors: ENODEV, ENOTSUP (an older
+ * module), EMFILE.
+ */
+int shmchan_users_list(int (*fn)(const struct shmchan_user_entry *entry,
+				 void *arg), void *arg);
 
 /*
  * For who polls and never sleeps: look for members that have died.  The local
@@ -241,6 +309,31 @@ shmchan_slot_word(const struct shmchan_region *region, uint32_t slot)
 {
 	return shmchan_load_acquire((uint64_t *)
 		shmchan_region_at(region, shmchan_slot_offset(region, slot)));
+}
+
+/* Sets the detail of ESTALE, and returns it negative. */
+int shmchan_region__stale(const struct shmchan_region *region);
+
+/*
+ * Are we still a member?  0, or ESTALE: our slot was taken from us.  Where the
+ * region was mapped are zeros then, what is stored there goes nowhere, and no
+ * loop on its words will end by itself; so who polls them, without a call that
+ * would say it, asks this.  If the answer is 0, all that was read before was the
+ * region's.  One load, of a line that changes when members come and go.
+ */
+static inline int shmchan_region_check(const struct shmchan_region *region)
+{
+#ifdef SHMCHAN_EXPLORER
+	/* Nobody is revoked there. */
+	(void)region;
+	return 0;
+#else
+	shmchan_fence_acquire();
+	if (__builtin_expect(shmchan_load_relaxed(region->own_word) ==
+			     region->own_live, 1))
+		return 0;
+	return shmchan_region__stale(region);
+#endif
 }
 
 static inline struct shmchan_doorbell_status *

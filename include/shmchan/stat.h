@@ -13,9 +13,10 @@
  *	shmchan_region_info_free(info);
  *
  * No slot is taken, no doorbell rung, nobody notices.  The price is that less
- * can be known: the module shows who holds a slot, and the status area, to
- * members only, so with it members, words and bells are NULL.  The local
- * backend shows all of it to whoever may read the file.
+ * can be known: the module shows the status area to members only, so with it
+ * words and bells are NULL; and who holds a slot to members and to the owner, so
+ * members is NULL for others.  The local backend shows all of it to whoever may
+ * read the file.
  *
  * Everything is a snapshot, and in the local backend the word of members who
  * could have written anything.
@@ -43,8 +44,19 @@ struct shmchan_region_info {
 	uint64_t device;
 	uint64_t inode;
 
-	/* NULL where it cannot be known without being a member. */
+	/* kmod; NULL in the local backend, and with a module without them. */
+	struct shmchan_extent *extents;		/* query.nr_extents */
+	int extents_phys;	/* ... with physical addresses: for root */
+	/*
+	 * Of the memory cgroup that is charged, in the hierarchy as it is
+	 * mounted here.  NULL: none is, or it cannot be seen from here; then
+	 * query.cgroup tells which of the two: 0 or an inode number.
+	 */
+	char *cgroup;
+
+	/* NULL where it cannot be known without being a member or the owner. */
 	struct shmchan_member_info *members;	/* query.nr_slots */
+	/* NULL where it cannot be known without being a member. */
 	uint64_t *words;			/* query.nr_slots */
 	struct shmchan_doorbell_status *bells;	/* nr_doorbells + 1, from 0 */
 	struct shmchan_wire *header;		/* magic 0: no channel */
@@ -62,6 +74,19 @@ int shmchan_region_stat(struct shmchan_region_info **info,
 
 /* NULL is fine. */
 void shmchan_region_info_free(struct shmchan_region_info *info);
+
+/*
+ * The tightest memory.max of the cgroups that the caller is in: regions are
+ * charged to it when they are created.
+ */
+struct shmchan_cgroup_limit {
+	uint64_t max;		/* bytes; ~0: there is no limit */
+	uint64_t left;		/* of them, now */
+	char path[1024];	/* the cgroup that sets it; empty: none does */
+};
+
+/* EINVAL only. */
+int shmchan_cgroup_limit(struct shmchan_cgroup_limit *limit);
 
 /* Where the local backend keeps its files here; valid for ever. */
 const char *shmchan_local_dir(void);
