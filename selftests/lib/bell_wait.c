@@ -2,11 +2,9 @@
 
 /* Waiting: for words, until deadlines, through signals; and what is refused. */
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
-#include <stddef.h>
 
+#include "forbid.h"
 #include "region_fixture.h"
 
 #define MS	1000000LL
@@ -255,26 +253,6 @@ TEST(many_doorbells)
 	}
 	shmchan_region_close(r3);
 	shmchan_region_close(r);
-}
-
-/* Old kernels, and the filters of containers: one system call says no. */
-static void forbid(long nr, int err)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K,
-			 SECCOMP_RET_ERRNO | (uint32_t)err),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = {
-		.len = sizeof(filter) / sizeof(filter[0]), .filter = filter,
-	};
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		SKIP("no seccomp: %s", strerror(errno));
 }
 
 static void without_waitv(int err)

@@ -425,6 +425,15 @@ TEST(geometry_is_checked)
 	BAD(reserved[1], 1, "unknown");
 	BAD(flags, SHMCHAN_LANE_OVERWRITE | SHMCHAN_LANE_HOLD, "exclude");
 #undef BAD
+	CHECK_EQ(shmchan_lane_attach(NULL, f.base, f.size, &good, NULL, 0),
+		 -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(), "no handle");
+	CHECK_EQ(shmchan_lane_attach(&lane, NULL, f.size, &good, NULL, 0),
+		 -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(), "no memory");
+	CHECK_EQ(shmchan_lane_attach(&lane, f.base, f.size, NULL, NULL, 0),
+		 -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(), "no geometry");
 	CHECK_EQ(shmchan_lane_attach(&lane, f.base + 8, f.size - 8, &good,
 				     f.slots, FIXTURE_SLOTS), -EINVAL);
 	CHECK_EQ(shmchan_lane_attach(&lane, f.base, f.size, &good, NULL, 0), 0);

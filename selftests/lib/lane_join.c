@@ -288,4 +288,25 @@ TEST(no_checkpoint_no_place)
 			SHMCHAN_FROM_NOW, NULL, NULL, NULL), -EAGAIN);
 }
 
+/* Who comes and begins further on than the last one was makes room by that. */
+TEST(who_joins_a_hold_lane_wakes_its_writer)
+{
+	uint8_t buf[504] = { 0 };
+	struct shmchan_lane_writer w;
+	struct shmchan_lane_reader r;
+	struct fixture f;
+
+	fixture_init(&f, 4096, 1, SHMCHAN_LANE_HOLD);
+	fixture_writer(&f, &w);
+	/* With a checkpoint at each: the newest is where the lane ends. */
+	while (!shmchan_lane_send(&w, buf, sizeof(buf), 0, 0))
+		;
+	CHECK_EQ(w.checkpoint, w.tail);
+	f.waiters[1] = 1;
+	fixture_reader(&f, &r, 0, SHMCHAN_FROM_NOW);
+	CHECK_GE(f.wakes, 1);
+	CHECK_EQ(shmchan_lane_send(&w, buf, sizeof(buf), 0, 0), 0);
+	fixture_free(&f);
+}
+
 TEST_MAIN

@@ -85,6 +85,7 @@ static void do_op(struct shmchan_lane_writer *w, const struct op *op, int nr,
 		CHECK_EQ(shmchan_lane_close(w), 0);
 		break;
 	case TAKE_OVER:
+		fixture_slot(&s->f, FIXTURE_WRITER, 2, SHMCHAN_SLOT_LIVE);
 		CHECK_EQ(shmchan_lane_writer_attach(w, &s->f.lane, 2,
 						    &s->f.waiters[0]), 0);
 		break;

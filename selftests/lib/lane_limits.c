@@ -88,7 +88,7 @@ static void one_header(struct fixture *f, struct shmchan_lane_reader *r,
 	if (!low)
 		*word = 0;
 	/* The reader's state is what matters, not how it got there. */
-	r->pos = pos;
+	shmchan_lane__move(r, pos);
 	r->run_left = 0;
 	r->soft_end = 0;
 	r->deferred = 0;
@@ -175,7 +175,7 @@ TEST(every_run_near_the_boundaries)
 				int fits = size && count && size % 8 == 0 &&
 					   size * count + 8 == length;
 
-				r.pos = CAPACITY - 1024;
+				shmchan_lane__move(&r, CAPACITY - 1024);
 				r.run_left = 0;
 				r.soft_end = 0;
 				word[0] = shmchan_hdr(length, SHMCHAN_HDR_RUN,
@@ -188,7 +188,7 @@ TEST(every_run_near_the_boundaries)
 		}
 	}
 	/* Products that overflow 32 bits. */
-	r.pos = CAPACITY - 1024;
+	shmchan_lane__move(&r, CAPACITY - 1024);
 	r.run_left = 0;
 	word[0] = shmchan_hdr(8, SHMCHAN_HDR_RUN, 7);
 	word[1] = 0x8000000000000000ULL | 0x80000000;

@@ -192,6 +192,7 @@ TEST(own_reservations_can_fill_the_lane)
 		CHECK_RECV(&r, 100, (uint64_t)i);
 	CHECK_EQ(shmchan_lane_reserve(&w, 100, &more), 0);
 	CHECK_EQ(shmchan_lane_commit(&w, &more, 101, 0, 0), -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(), "101 bytes of a reservation of");
 	CHECK_EQ(shmchan_lane_abort(&w, &more), 0);
 }
 
@@ -209,6 +210,37 @@ TEST(abort_rings_for_what_it_uncovers)
 	CHECK_EQ(shmchan_lane_commit(&w, &b, 8, 0, 0), 0);
 	f.waiters[0] = 1;
 	CHECK_EQ(shmchan_lane_abort(&w, &a), 1);
+}
+
+/*
+ * Aborting the newest takes the tail back over the end of the ring: what comes
+ * next may be longer than what was there, and must not be laid over that end.
+ */
+TEST(abort_goes_back_over_the_end_of_the_ring)
+{
+	struct shmchan_reservation a, b;
+	struct shmchan_lane_writer w;
+	struct shmchan_lane_reader r;
+	struct fixture f;
+	int i;
+
+	fixture_init(&f, 4096, 1, 0);
+	fixture_writer(&f, &w);
+	fixture_reader(&f, &r, 0, SHMCHAN_FROM_OLDEST);
+	for (i = 0; i < 63; i++) {
+		CHECK_EQ(send_seed(&w, 56, 1), 0);
+		CHECK_RECV(&r, 56, 1);
+	}
+	CHECK_EQ(shmchan_lane_reserve(&w, 56, &a), 0);
+	CHECK_EQ(shmchan_lane_reserve(&w, 8, &b), 0);
+	CHECK_EQ(b.pos, 4096);
+	CHECK_EQ(shmchan_lane_abort(&w, &b), 0);
+	CHECK_EQ(shmchan_lane_abort(&w, &a), 0);
+	CHECK_EQ(w.tail, 4096 - 64);
+	CHECK_EQ(send_seed(&w, 100, 2), 0);
+	CHECK_EQ(w.tail, 4096 + 112);
+	CHECK_RECV(&r, 100, 2);
+	CHECK_RECV_ERR(&r, -EAGAIN);
 }
 
 TEST(close_aborts_what_is_open)

@@ -311,6 +311,7 @@ TEST(a_limit_that_is_nonsense)
 
 	fixture_init(&f, 4096, 1, 0);
 	f.lane.control->floor = ~0ULL - 100;
+	fixture_slot(&f, FIXTURE_WRITER, 2, SHMCHAN_SLOT_LIVE);
 	CHECK_EQ(shmchan_lane_writer_attach(&w, &f.lane, 2, f.waiters),
 		 -EINVAL);
 }

@@ -40,7 +40,6 @@ TEST(bad_create_options)
 	REFUSED(backend = (enum shmchan_backend)7, EINVAL, "backend is 7");
 	REFUSED(flags = SHMCHAN_CREATE_JOIN, EINVAL, "flags is 0x4");
 	REFUSED(flags = 1U << 31, EINVAL, "flags is 0x80000000");
-	REFUSED(flags |= SHMCHAN_CREATE_CONTIG, EOPNOTSUPP, "CONTIG");
 	REFUSED(mode = 0777, EINVAL, "mode is 0777");
 	REFUSED(nr_slots = 0, EINVAL, "nr_slots is 0: should be 1 to 4096");
 	REFUSED(nr_slots = 4097, EINVAL, "should be 1 to 4096");
@@ -57,6 +56,65 @@ TEST(bad_create_options)
 	REFUSED(control_size = 0, EINVAL, "4096 would do");
 	REFUSED(control_size = 5000, EINVAL, "8192 would do");
 	REFUSED(flags = 0, EINVAL, "multiple of 2 MiB");
+}
+
+/* What contradicts itself is refused alike by both backends. */
+TEST(bad_placement_options)
+{
+	const uint32_t nodes[SHMCHAN_MAX_NODES + 1] = { 0 };
+	const uint32_t contig = SHMCHAN_CREATE_CONTIG;
+	struct shmchan_region_opts o;
+
+	REFUSED(flags |= contig, EINVAL, "take one of the two");
+	REFUSED(flags = contig, EINVAL, "multiple of 2 MiB");
+	REFUSED(numa_policy = 4, EINVAL, "numa_policy is 4");
+	REFUSED(nr_nodes = 1, EINVAL, "which policy are the nodes for?");
+	REFUSED(nodes = nodes, EINVAL, "which policy are the nodes for?");
+	REFUSED(numa_policy = SHMCHAN_NUMA_BIND, EINVAL, "should be 1 to 64");
+
+	o = fix_opts();
+	o.numa_policy = SHMCHAN_NUMA_PREFER;
+	o.nr_nodes = 2;
+	CHECK_EQ(create(NULL, &o), -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(), "nr_nodes is 2, but nodes is NULL");
+	o.nodes = nodes;
+	o.nr_nodes = SHMCHAN_MAX_NODES + 1;
+	CHECK_EQ(create(NULL, &o), -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(),
+		   "nr_nodes is 65: should be 1 to 64");
+
+	o = fix_opts();
+	o.flags = contig;
+	o.data_size = 0;
+	o.nr_windows = 0;
+	CHECK_EQ(create(NULL, &o), -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(), "data_size is 0");
+	o.data_size = 2 << 20;
+	o.numa_policy = SHMCHAN_NUMA_INTERLEAVE;
+	o.nodes = nodes;
+	o.nr_nodes = 1;
+	CHECK_EQ(create(NULL, &o), -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(), "one run lies on one node");
+}
+
+/* It must not look as if that had been done. */
+TEST(local_places_nothing)
+{
+	struct shmchan_region_opts o = fix_opts();
+	const uint32_t node = 0;
+
+	LOCAL_ONLY("the module places memory");
+	o.numa_policy = SHMCHAN_NUMA_BIND;
+	o.nodes = &node;
+	o.nr_nodes = 1;
+	CHECK_EQ(create(NULL, &o), -EOPNOTSUPP);
+	CHECK_SAYS(shmchan_error_detail(), "only the module places memory");
+	o = fix_opts();
+	o.flags = SHMCHAN_CREATE_CONTIG;
+	o.data_size = 2 << 20;
+	o.nr_windows = 0;
+	CHECK_EQ(create(NULL, &o), -EOPNOTSUPP);
+	CHECK_SAYS(shmchan_error_detail(), "only the module places memory");
 }
 
 TEST(bad_windows)
@@ -154,6 +212,20 @@ TEST(options_of_a_later_version)
 	big.later = 1;
 	CHECK_EQ(create(NULL, &big.o), -EINVAL);
 	CHECK_SAYS(shmchan_error_detail(), "a newer one is needed");
+}
+
+/* What an earlier version did not have is as if it were 0. */
+TEST(options_of_an_earlier_version)
+{
+	struct shmchan_region_opts o = fix_opts();
+
+	o.numa_policy = 77;
+	o.nr_nodes = 77;
+	o.size = offsetof(struct shmchan_region_opts, numa_policy);
+	CHECK_EQ(create(NULL, &o), 0);
+	o.size--;
+	CHECK_EQ(create(NULL, &o), -EINVAL);
+	CHECK_SAYS(shmchan_error_detail(), "begin with SHMCHAN_REGION_OPTS");
 }
 
 TEST(names)

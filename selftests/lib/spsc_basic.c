@@ -101,10 +101,16 @@ TEST(options_are_checked)
 	struct shmchan_spsc_opts opts = SHMCHAN_SPSC_OPTS(.create = 1);
 	struct shmchan_spsc ch;
 
+	/* Of the first version, which ended before wait_ns. */
+	opts.size = offsetof(struct shmchan_spsc_opts, wait_ns);
+	opts.wait_ns = -1;
+	CHECK_EQ(shmchan_spsc_open(&ch, test_name("opts"), &opts), 0);
+	shmchan_spsc_close(&ch);
 	opts.size--;
 	CHECK_EQ(shmchan_spsc_open(&ch, test_name("opts"), &opts), -EINVAL);
 	CHECK_SAYS(shmchan_error_detail(), "SHMCHAN_SPSC_OPTS");
-	opts.size++;
+	opts.size = sizeof(opts);
+	opts.wait_ns = 0;
 	opts.role = (enum shmchan_spsc_role)2;
 	CHECK_EQ(shmchan_spsc_open(&ch, test_name("opts"), &opts), -EINVAL);
 	CHECK_SAYS(shmchan_error_detail(), "role");

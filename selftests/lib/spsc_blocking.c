@@ -2,6 +2,7 @@
 
 /* Channels from one sender to one receiver: sleeping, waking, timeouts. */
 
+#include <shmchan/loop.h>
 #include <shmchan/spsc.h>
 
 #include "harness.h"
@@ -291,6 +292,37 @@ TEST(sender_waits_for_a_receiver_to_come)
 	CHECK_GT(tx.waits, 0);
 	shmchan_spsc_close(&tx);
 	CHECK_CHILD_OK(pid);
+}
+
+/* Full of what was sent with MORE: who waits for room rings for that first. */
+TEST(more_and_then_many)
+{
+	struct shmchan_spsc tx, rx;
+	struct shmchan_set *set;
+	uint64_t big[127] = { 0 };
+	int i, id;
+
+	open_as(&tx, "many", SHMCHAN_SENDER, 4096, 0, -1);
+	open_as(&rx, "many", SHMCHAN_RECEIVER, 4096, 0, -1);
+	/* Counted among those who sleep. */
+	CHECK_EQ(shmchan_set_create(&set), 0);
+	id = shmchan_set_add_spsc(set, &rx, NULL);
+	CHECK_GE(id, 0);
+	if (shmchan_set_fd(set) == -ENOTSUP)
+		SKIP("no file of a set here: %.180s", shmchan_error_detail());
+	CHECK_GE(shmchan_set_fd(set), 0);
+	while (shmchan_set_arm(set) == -EAGAIN)
+		CHECK_EQ(shmchan_set_ack(set), 0);
+	for (i = 0; i < 3; i++)
+		CHECK_EQ(shmchan_spsc_send(&tx, big, sizeof(big), 0,
+					   SHMCHAN_MORE, 0), 0);
+	CHECK_EQ(tx.rings, 0);
+	CHECK_EQ(shmchan_spsc_send_n(&tx, big, sizeof(big), 1, 0, MS),
+		 -ETIMEDOUT);
+	CHECK_GE(tx.rings, 1);
+	shmchan_set_close(set);
+	shmchan_spsc_close(&tx);
+	shmchan_spsc_close(&rx);
 }
 
 TEST_MAIN

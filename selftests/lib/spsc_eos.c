@@ -2,6 +2,8 @@
 
 /* Channels from one sender to one receiver: how they end, and go on. */
 
+#include <shmchan/wire.h>
+
 #include "spsc_fixture.h"
 
 static void send_u64(struct shmchan_spsc *tx, uint64_t value)
@@ -47,7 +49,9 @@ TEST(all_is_delivered_then_the_end)
 TEST(the_end_wakes_a_sleeper)
 {
 	struct shmchan_spsc tx, rx;
+	uint64_t value;
 	pid_t pid;
+	int err;
 
 	open_as(&rx, "wake", SHMCHAN_RECEIVER, 4096, -1);
 	open_as(&tx, "wake", SHMCHAN_SENDER, 4096, -1);
@@ -62,14 +66,11 @@ TEST(the_end_wakes_a_sleeper)
 		child_done();
 	}
 	CHECK_EQ(shmchan_spsc_wait_peer(&rx, 10000 * MS), 0);
-	while (shmchan_spsc_wait_peer(&rx, 0) == 0 && !rx.r.epochs) {
-		uint64_t value;
-		int err = shmchan_spsc_recv(&rx, &value, 8, NULL, NULL, 0);
-
-		if (!err)
-			break;
-		CHECK(err == -EPIPE || err == -EAGAIN);
-	}
+	/* The last one's end is told until this one has begun. */
+	do {
+		err = shmchan_spsc_recv(&rx, &value, 8, NULL, NULL, 0);
+		CHECK(!err || err == -EPIPE || err == -EAGAIN);
+	} while (err);
 	CHECK_ENDS(&rx, -EPIPE);
 	CHECK_CHILD_OK(pid);
 	shmchan_spsc_close(&rx);
@@ -141,6 +142,46 @@ TEST(sender_after_sender)
 	}
 	shmchan_spsc_get_stats(&rx, &stats);
 	CHECK_EQ(stats.epochs, 499);
+	shmchan_spsc_close(&rx);
+}
+
+/*
+ * A sender takes its seat, of which the receiver is told, and only then becomes
+ * the lane's writer, sends and leaves: by then nobody has come since.
+ */
+TEST(told_of_before_it_sends)
+{
+	struct shmchan_open_opts opts = SHMCHAN_OPEN_OPTS(.slot = SHMCHAN_SENDER);
+	struct shmchan_wire_spsc *header;
+	struct shmchan_lane_writer w;
+	struct shmchan_region *late;
+	struct shmchan_spsc tx, rx;
+	struct shmchan_lane lane;
+	uint64_t value = 5;
+
+	open_as(&rx, "late", SHMCHAN_RECEIVER, 4096, 0);
+	open_as(&tx, "late", SHMCHAN_SENDER, 4096, 0);
+	CHECK_EQ(shmchan_spsc_wait_peer(&rx, 0), 0);
+	shmchan_spsc_close(&tx);
+	CHECK_ENDS(&rx, -EPIPE);
+	CHECK_EQ(shmchan_region_open(&late, test_name("late"), &opts), 0);
+	CHECK_EQ(shmchan_spsc_wait_peer(&rx, 0), 0);
+	CHECK_ENDS(&rx, -EPIPE);
+	header = shmchan_region_at(late, late->control_offset);
+	CHECK_EQ(shmchan_lane_attach(&lane, late->base,
+			late->control_offset + late->control_size,
+			&header->lane, shmchan_region_at(late,
+				shmchan_slot_offset(late, 0)), 2), 0);
+	CHECK_EQ(shmchan_lane_writer_attach(&w, &lane, late->generation,
+			&shmchan_doorbell_status(late, 1)->waiters), 0);
+	CHECK_GE(shmchan_lane_send(&w, &value, 8, 0, 0), 0);
+	CHECK_GE(shmchan_lane_close(&w), 0);
+	shmchan_region_close(late);
+	/* It is gone, and known; but it has left something. */
+	CHECK_EQ(shmchan_spsc_wait_peer(&rx, 0), 0);
+	CHECK_GETS(&rx, 5);
+	CHECK_ENDS(&rx, -EPIPE);
+	CHECK_EQ(shmchan_spsc_wait_peer(&rx, 0), -EAGAIN);
 	shmchan_spsc_close(&rx);
 }
 

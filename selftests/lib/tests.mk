@@ -9,6 +9,12 @@ LIBTEST_NAMES := $(LIBTEST_SRCS:selftests/lib/%.c=%)
 TESTS ?= $(LIBTEST_NAMES)
 TEST_RESULTS := $(B)/results
 
+# What is not there is skipped by the test that needs it, which says so.
+HAVE_LIBURING := $(shell printf '\043include <liburing.h>\n' | \
+		 $(CC) -E - >/dev/null 2>&1 && echo y)
+# Its archive: a guest has the program and not its libraries.
+uring_helpers_LDFLAGS := $(if $(HAVE_LIBURING),-l:liburing.a)
+
 libtests = $(LIBTEST_NAMES:%=$(B)/$(1)/selftests/lib/%)
 
 define libtest_rules

@@ -65,9 +65,16 @@ TEST(tells_what_only_the_local_backend_can)
 	open_sender(&ch);
 	CHECK_EQ(shmchan_region_stat(&info, SHMCHAN_BACKEND_AUTO, name), 0);
 	if (info->backend == SHMCHAN_BACKEND_KMOD) {
-		CHECK(!info->members && !info->words && !info->bells &&
-		      !info->header);
+		CHECK(!info->words && !info->bells && !info->header);
+		/* We are the owner. */
+		CHECK(info->members);
+		CHECK_EQ(info->members[0].current_holder.pid, getpid());
+		CHECK_EQ(info->members[0].current_holder.uid, geteuid());
+		CHECK_EQ(info->members[1].current_holder.generation, 0);
 	} else {
+		CHECK(!info->extents && !info->extents_phys && !info->cgroup);
+		CHECK_EQ(info->query.cgroup, 0);
+		CHECK_EQ(info->query.charged_bytes, 0);
 		CHECK_EQ(info->members[0].current_holder.pid, getpid());
 		CHECK_EQ(info->members[0].current_holder.state,
 			 SHMCHAN_SLOT_LIVE);
@@ -78,6 +85,31 @@ TEST(tells_what_only_the_local_backend_can)
 		CHECK_EQ(info->header->magic, SHMCHAN_WIRE_MAGIC);
 		CHECK_EQ(info->header->kind, SHMCHAN_WIRE_SPSC);
 	}
+	shmchan_region_info_free(info);
+	shmchan_spsc_close(&ch);
+}
+
+TEST(tells_what_only_the_module_can)
+{
+	struct shmchan_region_info *info;
+	struct shmchan_spsc ch;
+	uint64_t end = 0;
+	uint32_t i;
+
+	KMOD_ONLY("a tmpfs does not tell where its memory lies");
+	open_sender(&ch);
+	CHECK_EQ(shmchan_region_stat(&info, SHMCHAN_BACKEND_AUTO, name), 0);
+	CHECK(info->extents);
+	CHECK_EQ(info->extents_phys, !geteuid());
+	for (i = 0; i < info->query.nr_extents; i++) {
+		CHECK_EQ(info->extents[i].offset, end);
+		CHECK_EQ(!!info->extents[i].phys, info->extents_phys);
+		end += info->extents[i].length;
+	}
+	CHECK_EQ(end, info->query.data_size);
+	CHECK_EQ(info->query.charged_uid, geteuid());
+	CHECK_GT(info->query.charged_bytes, info->query.data_size);
+	CHECK_EQ(info->query.numa_policy, SHMCHAN_NUMA_DEFAULT);
 	shmchan_region_info_free(info);
 	shmchan_spsc_close(&ch);
 }
