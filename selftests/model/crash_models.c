@@ -257,6 +257,29 @@ static void heir(void)
 	explorer_assert(shmchan_lane_close(&s.w) >= 0, "cannot close");
 }
 
+static const char *const attributed[] = {
+	"the reader judges", "the heir says it", "one sender for certain",
+	"one of two senders", NULL,
+};
+
+/* Whose record this is, is within what the reader says, and never beside it. */
+static void check_sender(const struct reading *s, uint32_t meta)
+{
+	uint32_t whose = meta < 16 ? 1 : 2;
+	struct shmchan_lane_sender from;
+
+	explorer_assert(!shmchan_lane_reader_sender(&s->r, &from),
+			"nobody knows who wrote record %u", meta);
+	explorer_assert(from.oldest <= whose && whose <= from.newest,
+			"record %u of generation %u is said to be of %u to %u",
+			meta, whose, from.oldest, from.newest);
+	explorer_assert(!from.by_lane || from.by_lane == whose,
+			"record %u is of generation %u by the lane", meta,
+			from.by_lane);
+	explorer_cover(from.oldest == from.newest ? "one sender for certain" :
+						    "one of two senders");
+}
+
 /*
  * Reads on over the death, of which it hears once: by judging, or from the
  * heir's EPOCH.
@@ -274,6 +297,8 @@ static void survivor(void)
 		err = reader_recv(&s, buf, &length, &meta);
 		if (!err) {
 			take(&s, buf, length, meta);
+			if (explorer_model->covers == attributed)
+				check_sender(&s, meta);
 			explorer_assert(meta < 16 || explorer_notes[DEATHS],
 					"the heir's record without a word");
 			continue;
@@ -585,6 +610,10 @@ const struct explorer_model crash_models[] = {
 	  .thread = { mortal, survivor, heir }, .will = { writer_will },
 	  .setup = setup_hold, .max_kills = 1, .final = survivor_final,
 	  .covers = survived },
+	{ .name = "crash-sender", .what = "... and whose records were they?",
+	  .thread = { mortal, survivor, heir }, .will = { writer_will },
+	  .setup = setup_hold, .max_kills = 1, .final = survivor_final,
+	  .covers = attributed },
 	{ .name = "crash-send", .what = "the same, where it only sends",
 	  .thread = { mortal_sender, survivor, heir },
 	  .will = { writer_will }, .setup = setup_hold,

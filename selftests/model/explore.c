@@ -334,8 +334,8 @@ static int seen_before(void)
 			continue;
 		running |= 1U << t;
 		locks[t] = th->lock;
-		hash_mix(h, (uint64_t)th->shielded << 16 |
-			 (uint64_t)th->lock);
+		hash_mix(h, (uint64_t)th->shielded << 32 |
+			 (uint64_t)th->outer << 16 | (uint64_t)th->lock);
 		for (i = 0; th->doomed && i < MM_LOCS / 64; i++)
 			hash_mix(h, th->skipped[i]);
 	}
@@ -439,6 +439,8 @@ static void apply(const struct alt *alt)
 			kills++;
 		th->doomed = 0;
 		th->shielded = 0;
+		th->lock = 0;
+		th->outer = 0;
 		th->dead = 1;
 		th->status = BURIED;
 		th->hist[0] = th->hist[1] = 0xdead;
@@ -625,7 +627,7 @@ static double now(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 

@@ -44,7 +44,8 @@ struct thread {
 	enum status status;
 	int dead;
 	int shielded;		/* in a system call */
-	int lock;		/* location of the lock that it holds, + 1 */
+	int lock;		/* location of the lock taken last, + 1 */
+	int outer;		/* ... of the one around it */
 	int doomed;		/* has left so many stores out */
 	uint64_t skipped[MM_LOCS / 64];
 	uint64_t hist[2];	/* hash: what it read and chose since it settled */

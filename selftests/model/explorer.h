@@ -90,7 +90,7 @@ struct explorer_result {
 	unsigned long states;
 	unsigned long steps;
 	unsigned long executions;
-	double seconds;
+	double seconds;		/* of the CPU */
 };
 
 /* The model that runs, so that one function can serve several. */

@@ -9,7 +9,7 @@
 #define BELLS		2
 #define ELEMS		3
 
-#define NOTE_INSIDE	30
+#define NOTE_INSIDE	28
 
 enum kernel_flaw kernel_flaw;
 
@@ -55,6 +55,12 @@ uint64_t *kernel_slot_word(uint32_t slot)
 {
 	return (uint64_t *)(explorer_memory + KERNEL_STATUS +
 			    SHMCHAN_STATUS_SLOTS_OFFSET + 8UL * slot);
+}
+
+uint64_t *kernel_members_seq(void)
+{
+	return (uint64_t *)(explorer_memory + KERNEL_STATUS +
+			    offsetof(struct shmchan_status, members_seq));
 }
 
 uint32_t *kernel_waiters(uint32_t bell)
@@ -122,7 +128,7 @@ void kernel_wait(uint32_t bell, unsigned int me,
 	enqueue(bell, me, elem, n);
 	if (kernel_flaw != KERNEL_COUNT_LATE)
 		count(bell, 1);
-	explorer_note(NOTE_INSIDE + me, 1);
+	explorer_note(NOTE_INSIDE + me, bell);
 	if (kernel_flaw != KERNEL_NO_BARRIER)
 		shmchan_fence_seq_cst();
 	if (kernel_flaw != KERNEL_NO_RECHECK && changed(elem, n)) {
@@ -142,36 +148,42 @@ void kernel_wait(uint32_t bell, unsigned int me,
 
 void kernel_wait_killed(uint32_t bell, unsigned int me)
 {
-	if (!explorer_notes[NOTE_INSIDE + me])
+	if (explorer_notes[NOTE_INSIDE + me] != bell)
 		return;
 	explorer_cover("killed while it slept");
 	dequeue(bell, me);
 	explorer_note(NOTE_INSIDE + me, 0);
 }
 
-/* Wake those on the queue one of whose words changed. */
+/* Wake a sleeper one of whose words changed.  Returns whether. */
+static int wake(uint32_t bell, unsigned int me)
+{
+	uint64_t n = shmchan_load_relaxed(entry(bell, me, QUEUED));
+	unsigned int i;
+
+	for (i = 0; i < n && i < ELEMS; i++) {
+		uint64_t offset = shmchan_load_relaxed(
+				entry(bell, me, OFFSET(i)));
+		uint64_t believed = shmchan_load_relaxed(
+				entry(bell, me, BELIEVED(i)));
+		uint64_t *word = (uint64_t *)(explorer_memory + offset);
+
+		if (shmchan_load_relaxed(word) == believed)
+			continue;
+		shmchan_store_relaxed(entry(bell, me, QUEUED), 0);
+		shmchan_store_release(entry(bell, me, WOKEN), 1);
+		return 1;
+	}
+	return 0;
+}
+
 static void walk(uint32_t bell)
 {
-	unsigned int me, i;
+	unsigned int me;
 
 	lock(bell);
-	for (me = 0; me < KERNEL_SLEEPERS; me++) {
-		uint64_t n = shmchan_load_relaxed(entry(bell, me, QUEUED));
-
-		for (i = 0; i < n && i < ELEMS; i++) {
-			uint64_t offset = shmchan_load_relaxed(
-					entry(bell, me, OFFSET(i)));
-			uint64_t believed = shmchan_load_relaxed(
-					entry(bell, me, BELIEVED(i)));
-			uint64_t *word = (uint64_t *)(explorer_memory + offset);
-
-			if (shmchan_load_relaxed(word) == believed)
-				continue;
-			shmchan_store_relaxed(entry(bell, me, QUEUED), 0);
-			shmchan_store_release(entry(bell, me, WOKEN), 1);
-			break;
-		}
-	}
+	for (me = 0; me < KERNEL_SLEEPERS; me++)
+		wake(bell, me);
 	unlock(bell);
 }
 
@@ -183,11 +195,29 @@ void kernel_ring(uint32_t bell)
 	explorer_sysret();
 }
 
+void kernel_ring_one(uint32_t bell)
+{
+	unsigned int first, i;
+
+	explorer_syscall();
+	explorer_cover("rings");
+	/* The longest asleep, which may be any of them. */
+	first = explorer_choose(KERNEL_SLEEPERS);
+	lock(bell);
+	for (i = 0; i < KERNEL_SLEEPERS; i++)
+		if (wake(bell, (first + i) % KERNEL_SLEEPERS))
+			break;
+	unlock(bell);
+	explorer_sysret();
+}
+
 void kernel_member_ends(uint32_t slot, uint64_t word)
 {
 	uint32_t bell;
 
 	shmchan_store_release(kernel_slot_word(slot), word);
+	explorer_add(EXPLORER_SITE(EXPLORER_ADD, EXPLORER_REL),
+		     kernel_members_seq(), 8, 1);
 	shmchan_fence_seq_cst();
 	for (bell = 1; bell <= BELLS; bell++)
 		walk(bell);

@@ -49,13 +49,19 @@ uint32_t *kernel_waiters(uint32_t bell);
 /* A slot word, from its parts. */
 uint64_t kernel_slot_value(uint32_t generation, uint32_t state);
 
+/* The count of members' joins and ends. */
+uint64_t *kernel_members_seq(void);
+
 /*
  * WAIT on a bell, 1 or 2, as sleeper me of it; at most three elements.  Note
- * 30 + me says that it is inside, for kernel_wait_killed().
+ * 28 + me says that it is inside, for kernel_wait_killed().
  */
 void kernel_wait(uint32_t bell, unsigned int me,
 		 const struct kernel_elem *elem, unsigned int n);
+
+/* Wakes all; or at most one, any, of those whose words changed. */
 void kernel_ring(uint32_t bell);
+void kernel_ring_one(uint32_t bell);
 
 /* What WAIT does for a thread that is killed in it; in wills, first. */
 void kernel_wait_killed(uint32_t bell, unsigned int me);

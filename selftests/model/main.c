@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The test program: litmus tests, then the models, then the models with each
- * site weakened.  KTAP on stdout.
+ * The test program: litmus tests, then the protocol of the kernel's side, then
+ * the models of the library, then those with each site weakened.  KTAP on stdout.
  *
- *	shmchan-model [litmus|models|mutants]...
- *	shmchan-model first-failure
+ *	shmchan-model [litmus|protocols|models|mutants]...
  *	shmchan-model -m NAME [-w FILE:LINE:ORDER]
  *
  * The last form runs one model, with a site weakened if asked to, and prints
@@ -93,42 +92,73 @@ static void test_models(double *cost, int quiet)
 	}
 }
 
-static int run_one(const char *name, const char *weaken)
+static const struct explorer_model *const protocols[] = {
+	sleep_models, arm_models, asym_models, uring_models,
+};
+
+#define NR_PROTOCOLS	(sizeof(protocols) / sizeof(protocols[0]))
+
+static void test_protocols(void)
 {
+	const struct explorer_model *m;
 	struct explorer_result r;
+	size_t p;
+
+	for (p = 0; p < NR_PROTOCOLS; p++)
+		for (m = protocols[p]; m->name; m++) {
+			int ok;
+
+			if (m->deep && !explorer_deep)
+				continue;
+			ok = run_model(m, &r, 1);
+			test_result(ok, "protocol: %s: %s%s", m->name,
+				    m->what, m->finds ? ": is caught" : "");
+		}
+}
+
+static const struct explorer_model *find_model(const char *name)
+{
+	const struct explorer_model *m;
+	size_t p;
 	int i;
 
 	for (i = 0; i < nr_models; i++)
 		if (!strcmp(models[i]->name, name))
-			break;
-	if (i == nr_models) {
-		for (i = 0; i < nr_models; i++)
-			printf("%s: %s\n", models[i]->name, models[i]->what);
+			return models[i];
+	for (p = 0; p < NR_PROTOCOLS; p++)
+		for (m = protocols[p]; m->name; m++)
+			if (!strcmp(m->name, name))
+				return m;
+	return NULL;
+}
+
+static void list_models(void)
+{
+	const struct explorer_model *m;
+	size_t p;
+	int i;
+
+	for (i = 0; i < nr_models; i++)
+		printf("%s: %s\n", models[i]->name, models[i]->what);
+	for (p = 0; p < NR_PROTOCOLS; p++)
+		for (m = protocols[p]; m->name; m++)
+			printf("%s: %s\n", m->name, m->what);
+}
+
+static int run_one(const char *name, const char *weaken)
+{
+	const struct explorer_model *model = find_model(name);
+	struct explorer_result r;
+
+	if (!model) {
+		list_models();
 		return 2;
 	}
 	if (weaken && !mutants_weaken(weaken)) {
 		fprintf(stderr, "no such site: %s\n", weaken);
 		return 2;
 	}
-	return run_model(models[i], &r, 1) ? 0 : 1;
-}
-
-/* Status 1 and a word why if a model fails: for seeds. */
-static int first_failure(void)
-{
-	struct explorer_result r;
-	int i;
-
-	for (i = 0; i < nr_models; i++) {
-		if (models[i]->finds)
-			continue;
-		explorer_run(models[i], &r, 0);
-		if (r.failed) {
-			printf("# %s: %s\n", models[i]->name, r.why);
-			return 1;
-		}
-	}
-	return 0;
+	return run_model(model, &r, 1) ? 0 : 1;
 }
 
 static int asked(int argc, char **argv, const char *what)
@@ -151,15 +181,19 @@ int main(int argc, char **argv)
 	add_models(lane_models);
 	add_models(crash_models);
 	add_models(pass_models);
+	add_models(sync_models);
+	add_models(party_models);
+	add_models(workq_models);
+	add_models(pool_models);
 	if (argc >= 3 && !strcmp(argv[1], "-m"))
 		return run_one(argv[2], argc == 5 ? argv[4] : NULL);
 
-	if (argc == 2 && !strcmp(argv[1], "first-failure"))
-		return first_failure();
 
 	printf("KTAP version 1\n");
 	if (asked(argc, argv, "litmus"))
 		test_litmus();
+	if (asked(argc, argv, "protocols"))
+		test_protocols();
 	if (asked(argc, argv, "models") || asked(argc, argv, "mutants"))
 		test_models(cost, !asked(argc, argv, "models"));
 	if (asked(argc, argv, "mutants"))

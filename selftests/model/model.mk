@@ -7,12 +7,13 @@ MODEL := $(MODEL_DIR)/shmchan-model
 MODEL_SRCS := $(sort $(wildcard selftests/model/*.c))
 MODEL_OBJS := $(MODEL_SRCS:selftests/model/%.c=$(MODEL_DIR)/%.o)
 MODEL_CPPFLAGS := -DSHMCHAN_EXPLORER -DSHMCHAN_LANE_STEPS=4 \
-		  -DSHMCHAN_LANE_LINE=8 -DSHMCHAN_LANE_MIN_CAPACITY=128
+		  -DSHMCHAN_LANE_LINE=8 -DSHMCHAN_LANE_MIN_CAPACITY=128 \
+		  -DSHMCHAN_LANE_AT_ONCE=8
 # Its own flags: coroutines and sanitizers do not go together.
 MODEL_CC = $(CC) $(MODEL_CPPFLAGS) -D_GNU_SOURCE -std=gnu11 -O2 -g
 MODEL_PATHS := -Iselftests/model -Iinclude -Iinclude/uapi -Ilib -I.
 # Litmus tests, models, and mutants: each site of the library weakened in turn.
-MODEL_RUN ?= litmus models mutants
+MODEL_RUN ?= litmus protocols models mutants
 
 .PHONY: model check-model
 model: $(MODEL)
@@ -26,7 +27,7 @@ $(MODEL): $(MODEL_OBJS)
 
 -include $(MODEL_OBJS:.o=.d)
 
-#: make check-model  litmus tables, models of bell and lane, seeded bugs (MODEL_DEEP=1)
+#: make check-model  litmus tables, models of the kernel's side, bell and lane, seeded bugs (MODEL_DEEP=1)
 check-model: $(MODEL)
 	@$(MODEL) $(MODEL_RUN); status=$$?; \
 	selftests/model/seeds $(MODEL_DIR) $(MODEL_CC) -Iselftests/model \

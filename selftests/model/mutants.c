@@ -10,22 +10,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests.h"
 
 #define MAX_SITES	512
 #define WORKERS		2
-#define PATIENCE	300	/* seconds for one mutant */
+#define PATIENCE	300	/* seconds of a CPU for one mutant */
 #define CHEAP		0.3	/* seconds for a model on a harmless one */
+
+/* A set of models: MAX_MODELS bits. */
+__extension__ typedef unsigned __int128 model_set;
+
+static model_set only(int model)
+{
+	return (model_set)1 << model;
+}
 
 /* One place in the source; the linker may have it several times. */
 struct place {
 	const struct explorer_site *site;
 	int nth;
-	uint64_t by;		/* models that ran it */
+	model_set by;		/* models that ran it */
 };
 
 static struct place places[MAX_SITES];
@@ -94,7 +102,7 @@ void mutants_note_use(int model)
 			places[nr_places++].site = site;
 		}
 		if (!models[model]->finds)
-			places[i].by |= 1ULL << model;
+			places[i].by |= only(model);
 	}
 }
 
@@ -190,10 +198,10 @@ static const struct place *find_place(const struct allowed *a)
 }
 
 /* Seed the bug; returns the models that run it. */
-static uint64_t seed(const struct job *job)
+static model_set seed(const struct job *job)
 {
 	const struct allowed *a;
-	uint64_t by = 0;
+	model_set by = 0;
 
 	if (job->place) {
 		weaken(job->place->site, job->to);
@@ -222,18 +230,20 @@ static const struct allowed *find_allowed(const struct job *job)
 /* In a child: exit status 0 caught, 1 not. */
 static void try_mutant(const struct job *job, const double *cost, int out)
 {
+	/* Of the CPU, that others on the machine do not matter. */
+	static const struct rlimit patience = { PATIENCE, RLIM_INFINITY };
 	struct explorer_result r;
-	uint64_t left = seed(job);
+	model_set left = seed(job);
 
-	alarm(PATIENCE);
+	setrlimit(RLIMIT_CPU, &patience);
 	while (left) {
 		int i, best = -1;
 
 		for (i = 0; i < nr_models; i++)
-			if (left >> i & 1 &&
+			if (left & only(i) &&
 			    (best < 0 || cost[i] < cost[best]))
 				best = i;
-		left &= ~(1ULL << best);
+		left &= ~only(best);
 		/* What is listed as harmless, the small models must confirm. */
 		if (job->place && find_allowed(job) && !explorer_deep &&
 		    cost[best] > CHEAP)
@@ -280,7 +290,7 @@ static void end_job(struct job *jobs, int n)
 	close(jobs[i].out);
 	jobs[i].by[len > 0 ? len : 0] = 0;
 	jobs[i].caught = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGALRM) {
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGXCPU) {
 		jobs[i].caught = 1;
 		snprintf(jobs[i].by, sizeof(jobs[i].by), "crashed (signal %d)",
 			 WTERMSIG(status));

@@ -17,10 +17,20 @@ extern const struct explorer_model bell_models[];
 extern const struct explorer_model lane_models[];
 extern const struct explorer_model crash_models[];
 extern const struct explorer_model pass_models[];
+extern const struct explorer_model sync_models[];
+extern const struct explorer_model party_models[];
+extern const struct explorer_model workq_models[];
+extern const struct explorer_model pool_models[];
 
-#define MAX_MODELS	64
+#define MAX_MODELS	128
 extern const struct explorer_model *models[MAX_MODELS];
 extern int nr_models;
+
+/* Of the kernel's side: no code of the library runs in them. */
+extern const struct explorer_model sleep_models[];
+extern const struct explorer_model arm_models[];
+extern const struct explorer_model asym_models[];
+extern const struct explorer_model uring_models[];
 
 /*
  * Weaken each site of the library that the models ran, one at a time, and

@@ -320,6 +320,9 @@ void explorer_lock_at(struct explorer_site *site, volatile void *p,
 	};
 
 	submit_at(&op, p, size);
+	if (self->outer)
+		explorer_fail("more than two locks at a time");
+	self->outer = self->lock;
 	self->lock = location(p, size) + 1;
 }
 
@@ -329,7 +332,8 @@ void explorer_unlock_at(struct explorer_site *site, volatile void *p,
 	struct op op = { .site = site, .what = OP_STORE, .locks = 1 };
 
 	submit_at(&op, p, size);
-	self->lock = 0;
+	self->lock = self->outer;
+	self->outer = 0;
 }
 
 void explorer_join(unsigned int thread)
