@@ -168,6 +168,7 @@ extern struct bench_case bench_raw_cases[];
 extern struct bench_case bench_sleep_cases[];
 extern struct bench_case bench_lane_cases[];
 extern struct bench_case bench_channel_cases[];
+extern struct bench_case bench_spsc_cases[];
 extern struct bench_case bench_rte_cases[];	/* empty without DPDK */
 
 #endif /* BENCH_H */

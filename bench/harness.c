@@ -347,7 +347,7 @@ static struct bench_case *find_case(const char *name)
 {
 	struct bench_case *tables[] = {
 		bench_raw_cases, bench_sleep_cases, bench_lane_cases,
-		bench_channel_cases, bench_rte_cases,
+		bench_channel_cases, bench_spsc_cases, bench_rte_cases,
 	};
 	struct bench_case *c;
 	size_t i;

@@ -12,7 +12,7 @@
 
 #include "bench.h"
 
-#define BENCH_MAX_CASES		8	/* per block */
+#define BENCH_MAX_CASES		9	/* per block */
 #define BENCH_MAX_BLOCKS	24
 #define BENCH_MAX_ROUNDS	4000
 #define BENCH_GAVE_UP		10000

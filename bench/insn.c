@@ -36,7 +36,9 @@ void bench_barrier(void)
 {
 }
 
-static struct bench_case *tables[] = { bench_lane_cases, bench_rte_cases };
+static struct bench_case *tables[] = {
+	bench_lane_cases, bench_channel_cases, bench_spsc_cases, bench_rte_cases,
+};
 
 int main(int argc, char **argv)
 {
@@ -69,5 +71,7 @@ found:
 		    bench_expected(c, BENCH_A, turn))
 			bench_die("wrong sum");
 	}
+	if (c->detach)
+		c->detach(c);
 	return 0;
 }

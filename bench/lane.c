@@ -2,8 +2,9 @@
 /*
  * Lanes, polled: the bare data structure, on memory of our own, as DPDK's ring
  * is beside it.  With a bell, each publication is a sequentially consistent
- * store and a look at the count of sleepers, of which there are none; without,
- * the lane was made for pollers only (SHMCHAN_LANE_POLL).
+ * store and a look at the count of sleepers, of which there are none, or for an
+ * ASYM writer a plain store and a look; without, the lane was made for pollers
+ * only (SHMCHAN_LANE_POLL).
  */
 
 #include <errno.h>
@@ -20,6 +21,7 @@ enum lane_variant {
 	LANE_MORE,	/* send with MORE except for the last of 32, recv */
 	LANE_ZC,	/* reserve, commit with MORE; peek, release */
 	LANE_BELL = 16,	/* or'ed in: a lane on which one may sleep */
+	LANE_ASYM = 32,	/* ... and its writer has no fence */
 };
 
 #define LANE_BATCH	32
@@ -101,9 +103,12 @@ static int lane_way_attach(struct lane_way *way, const struct bench_case *c,
 				  NULL, 0);
 	if (err)
 		return err;
-	if (writes)
-		return shmchan_lane_writer_attach(&way->writer, &way->lane, 1,
+	if (writes) {
+		err = shmchan_lane_writer_attach(&way->writer, &way->lane, 1,
 				bell ? &way->memory->data_waiters : NULL);
+		shmchan_lane_writer_asym(&way->writer, c->variant & LANE_ASYM);
+		return err;
+	}
 	return shmchan_lane_reader_join(&way->reader, &way->lane, 0, 1,
 			SHMCHAN_FROM_CURSOR,
 			bell ? &way->memory->room_waiters : NULL,
@@ -315,7 +320,12 @@ LANE_RUNS(4096)
 struct bench_case bench_lane_cases[] = {
 	LANE_RTT("lane-rtt-8", 0),
 	LANE_RTT("lane-rtt-bell-8", LANE_BELL),
+	LANE_RTT("lane-rtt-asym-8", LANE_BELL | LANE_ASYM),
 	LANE_CASES(8, BENCH_SMALL_RING),
+	LANE_CASE("lane-one-asym-8", LANE_ONE, LANE_BELL | LANE_ASYM, 8, 1,
+		  BENCH_SMALL_RING),
+	LANE_CASE("lane-one-asym-64", LANE_ONE, LANE_BELL | LANE_ASYM, 64, 1,
+		  BENCH_SMALL_RING),
 	LANE_CASES(64, BENCH_SMALL_RING),
 	LANE_CASES(256, BENCH_SMALL_RING),
 	LANE_CASES(4096, BENCH_BULK_RING),

@@ -26,8 +26,9 @@ static const struct bench_block blocks[] = {
 	{
 		.name = "rtt-8",
 		.title = "round trip of an 8-byte record, polled",
-		.cases = { "lane-rtt-8", "lane-rtt-bell-8", "chan-rtt-poll-8",
-			   "chan-rtt-8", "rte-rtt-8" },
+		.cases = { "lane-rtt-8", "lane-rtt-bell-8", "lane-rtt-asym-8",
+			   "chan-rtt-poll-8", "chan-rtt-8", "rigtorp-rtt-8",
+			   "rte-rtt-8" },
 		.peer = "rte-rtt-8",
 		.targets = {
 			{ .name = "chan-rtt-poll-8", .raw_ratio = RTT_TARGET },
@@ -39,8 +40,9 @@ static const struct bench_block blocks[] = {
 	{
 		.name = "one-8",
 		.title = "8-byte records, one at a time (a raw record is a line)",
-		.cases = { "lane-one-8", "lane-one-bell-8", "chan-one-8",
-			   "raw-stream", "rte-one-8" },
+		.cases = { "lane-one-8", "lane-one-bell-8", "lane-one-asym-8",
+			   "chan-one-8", "chan-one-asym-8", "raw-stream",
+			   "rigtorp-one-8", "rte-one-8" },
 		.peer = "rte-one-8",
 		.targets = {
 			{ .name = "lane-one-8", .peer_ratio = 1.0 },
@@ -61,7 +63,8 @@ static const struct bench_block blocks[] = {
 	{
 		.name = "one-64",
 		.title = "64-byte records, one at a time",
-		.cases = { "lane-one-64", "lane-one-bell-64", "rte-one-64" },
+		.cases = { "lane-one-64", "lane-one-bell-64",
+			   "lane-one-asym-64", "rte-one-64" },
 		.peer = "rte-one-64",
 		.targets = {
 			{ .name = "lane-one-64", .peer_ratio = 1.0 },
@@ -123,7 +126,8 @@ static const struct bench_block blocks[] = {
 	{
 		.name = "blocking",
 		.title = "round trip of an 8-byte record, both sides sleep",
-		.cases = { "chan-sleep-8", "eventfd", "pipe", "futex" },
+		.cases = { "chan-sleep-8", "chan-sleep-asym-8", "eventfd",
+			   "pipe", "futex" },
 		.peer = "futex",
 		.targets = {
 			{ .name = "chan-sleep-8", .peer_ratio = 0.9 },
