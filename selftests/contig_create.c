@@ -284,6 +284,99 @@ TEST_F_TIMEOUT(most, beside_single_blocks, 120)
 		close(fds[i]);
 }
 
+#define ALL		420	/* of a GiB; file descriptors are few */
+#define ALONE		64
+#define GROUP		4
+#define GROUPS		12
+
+/* The index of a block in @blocks, or -1. */
+static int holder_of(const uint64_t *blocks, uint64_t block)
+{
+	int i;
+
+	for (i = 0; i < ALL; i++)
+		if (blocks[i] && blocks[i] == block)
+			return i;
+	return -1;
+}
+
+/* Hold most of what is left, so that nothing else is cheap to clear. */
+static unsigned int hold_the_rest(int *fds, unsigned int most)
+{
+	uint64_t size = free_bytes() / HUGE * HUGE;
+	unsigned int nr = 0;
+
+	for (; size >= HUGE && nr < most; size = size / 2 / HUGE * HUGE) {
+		fds[nr] = create_shared(size, 0);
+		if (fds[nr] >= 0)
+			nr++;
+	}
+	return nr;
+}
+
+/*
+ * The same in its purest form: three of four free blocks are all there is, so
+ * the fourth is a free neighbour of one of them, wherever the run begins, while
+ * many others are free that have no free neighbour.  The run has to come from
+ * there, not from where more has to be moved.
+ */
+TEST_F_TIMEOUT(most, beside_a_free_block, 180)
+{
+	unsigned int i, k, nr_rest, alone = 0, groups = 0, there = 0;
+	uint64_t blocks[ALL] = {}, at;
+	int fds[ALL], rest[16], at_fd[GROUP], fd;
+
+	ASSERT_EQ(0, set_number(PCP_FRACTION, 1 << 30));
+	for (i = 0; i < ALL; i++) {
+		fds[i] = create_shared(HUGE, 0);
+		if (fds[i] >= 0)
+			blocks[i] = block_of(fds[i]);
+	}
+	nr_rest = hold_the_rest(rest, COUNT(rest));
+	/* Of those that are to be alone, none is beside a group. */
+	for (i = 0; i < ALL && alone < ALONE; i++) {
+		if (!blocks[i] || blocks[i] % (2 * GROUP) != 2 ||
+		    holder_of(blocks, blocks[i] + 1) < 0)
+			continue;
+		close(fds[i]);
+		fds[i] = -1;
+		blocks[i] = 0;
+		alone++;
+	}
+	for (i = 0; i < ALL && groups < GROUPS; i++) {
+		at = blocks[i];
+		if (!at || at % (2 * GROUP) != GROUP)
+			continue;
+		for (k = 0; k < GROUP; k++) {
+			at_fd[k] = holder_of(blocks, at + k);
+			if (at_fd[k] < 0)
+				break;
+		}
+		if (k < GROUP)
+			continue;
+		for (k = 0; k < GROUP; k++) {
+			close(fds[at_fd[k]]);
+			fds[at_fd[k]] = -1;
+			blocks[at_fd[k]] = 0;
+		}
+		fd = create_shared((GROUP - 1) * HUGE, SHMCHAN_CREATE_CONTIG);
+		EXPECT_LE(0, fd)
+			TH_LOG("3 of 4 blocks: %s", strerror(-fd));
+		if (fd >= 0 && (block_of(fd) & ~1ULL) == at)
+			there++;
+		fds[at_fd[0]] = fd;
+		groups++;
+	}
+	TH_LOG("%u blocks alone; %u of %u runs where they belong", alone, there,
+	       groups);
+	ASSERT_LE(GROUPS / 2, groups);
+	EXPECT_LE(groups - groups / 4, there);
+	for (i = 0; i < ALL; i++)
+		close(fds[i]);
+	for (i = 0; i < nr_rest; i++)
+		close(rest[i]);
+}
+
 /* Bytes that the kernel has allocated so far. */
 static int64_t allocated(void)
 {
