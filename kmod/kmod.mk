@@ -22,5 +22,7 @@ kmod:
 		cp -pru Kbuild kmod include $(KOUT)/src/; \
 		$(MAKE) -C $(KDIR) M=$(abspath $(KOUT))/src W=1 \
 			SHMCHAN_TEST_HOOKS=$(SHMCHAN_TEST_HOOKS) modules; \
-		cp $(KOUT)/src/shmchan.ko $(KOUT)/shmchan.ko'
+		cmp -s $(KOUT)/src/shmchan.ko $(KOUT)/shmchan.ko || { \
+			cp $(KOUT)/src/shmchan.ko $(KOUT)/.shmchan.ko; \
+			mv $(KOUT)/.shmchan.ko $(KOUT)/shmchan.ko; }'
 	@echo "$(KOUT)/shmchan.ko"
