@@ -179,15 +179,19 @@ int shmchan__rpc_cancel(struct shmchan_rpc_client *c, uint32_t id)
 		return err;
 	if (!p)
 		return shmchan__rpc_no_call(c, id);
-	/* Nothing waits for it; the server looks before it begins. */
+	/*
+	 * The server looks before it begins, and may sleep until there is room
+	 * for the reply: pairs with its count of waiters and its second look.
+	 */
 	shmchan_store_relaxed(&own->cancelled_ids[PLACE(id)], id);
-	shmchan_store_release(&own->cancelled,
+	shmchan_store_seq_cst(&own->cancelled,
 			      shmchan_load_relaxed(&own->cancelled) + 1);
 	while ((kept = shmchan__rpc_stash_find(&c->stash, id)))
 		shmchan__rpc_stash_drop(&c->stash, kept);
 	shmchan__rpc_forget(c, p);
 	c->stats.cancelled++;
-	return 0;
+	return shmchan_bell_wanted(c->region, BELL_SERVER) ?
+	       shmchan__rpc_ring_server(c) : 0;
 }
 
 int shmchan_rpc_cancel(struct shmchan_rpc_client *c, uint32_t id)

@@ -91,6 +91,7 @@ struct shmchan_rpc__seat {
 	uint64_t request_ring;		/* region offsets */
 	uint64_t reply_cursor;
 	uint64_t ready_word;
+	uint64_t cancelled_word;
 	uint32_t open[SHMCHAN_RPC_PENDING];	/* calls to be answered */
 	/* Calls that were open when their client used their place again. */
 	uint32_t taken_back[SHMCHAN_RPC_PENDING];

@@ -98,17 +98,19 @@ static uint64_t patience(struct shmchan_rpc__seat *seat, int64_t timeout_ns,
 	return until;
 }
 
+/* For room, for the client's end, or until it takes a call back. */
 static int wait_room(struct shmchan_rpc__seat *seat, uint64_t pos,
-		     uint64_t until)
+		     uint64_t cancelled, uint64_t until)
 {
-	struct shmchan_wait_elem elems[2];
+	struct shmchan_wait_elem elems[3];
 
 	elems[0] = shmchan_elem64(BELL_SERVER, seat->reply_cursor, pos);
 	elems[1] = shmchan_elem_slot(seat->region, seat->slot, seat->live_word);
+	elems[2] = shmchan_elem64(BELL_SERVER, seat->cancelled_word, cancelled);
 	seat->s->stats.waits++;
 	/* What the client may be waiting for, before we sleep. */
 	shmchan_lane_publish(&seat->r);
-	return shmchan__bell_wait_others(seat->region, elems, 2, until);
+	return shmchan__bell_wait_others(seat->region, elems, 3, until);
 }
 
 /* There was no room at first. */
@@ -120,14 +122,19 @@ static int put_later(struct shmchan_rpc__seat *seat,
 	struct shmchan_lane_cursor *cursor =
 		shmchan_lane_cursor(&seat->w.lane, 0);
 	struct shmchan_rpc__seat *unused;
-	uint64_t until, pos;
+	uint64_t until, pos, cancelled;
 	int drop, err;
 
 	until = patience(seat, timeout_ns, &drop);
 	while (until) {
+		/* As it is before we look. */
 		pos = shmchan_load_acquire(&cursor->pos);
-		err = shmchan__rpc_seat_put(seat, call->id, flags, status,
-					    reply, length);
+		cancelled = shmchan_load_acquire((uint64_t *)
+						 &seat->client->cancelled);
+		err = find(seat->s, call, &unused);
+		if (!err)
+			err = shmchan__rpc_seat_put(seat, call->id, flags,
+						    status, reply, length);
 		if (err != -EAGAIN)
 			return err;
 		/* However its client moves the cursor, time is up when it is. */
@@ -137,11 +144,9 @@ static int put_later(struct shmchan_rpc__seat *seat,
 					    seat->slot,
 					    shmchan__name_of(seat->region));
 		else
-			err = wait_room(seat, pos, until);
+			err = wait_room(seat, pos, cancelled, until);
 		if (err == -ETIMEDOUT && drop)
 			break;
-		if (!err)
-			err = find(seat->s, call, &unused);
 		if (err)
 			return err;
 	}

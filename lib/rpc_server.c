@@ -28,6 +28,8 @@ static int make_seats(struct shmchan_rpc_server *s)
 		seat->own = rpc_server_page(s->region, &s->header, slot);
 		seat->ready_word = rpc_offset(s->region,
 					      &seat->client->generation);
+		seat->cancelled_word = rpc_offset(s->region,
+						  &seat->client->cancelled);
 	}
 	/* No value that it has: all seats are looked at first. */
 	s->members = ~0ULL;

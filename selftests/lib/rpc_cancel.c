@@ -4,6 +4,9 @@
 
 #include "rpc_fixture.h"
 
+/* The doorbell that a server sleeps on. */
+#define SERVERS_BELL	1
+
 static struct shmchan_rpc_client c;
 static struct shmchan_rpc_server s;
 
@@ -60,6 +63,52 @@ TEST(taken_back_while_it_is_executed)
 	/* That was its end. */
 	CHECK_EQ(shmchan_rpc_reply(&s, &call, 0, &value, 8, 0), -EINVAL);
 	end();
+}
+
+/* A server that sleeps until there is room for its reply. */
+static void answer_without_end(int *full)
+{
+	struct shmchan_rpc_call call;
+	static char big[900];
+	int err = 0;
+
+	serve_with(&s, "room", SHMCHAN_RPC_OPTS(.reply_capacity = 4096));
+	CHECK_EQ(next_one(&s, &call), 1);
+	while (!err)
+		err = shmchan_rpc_reply_part(&s, &call, 0, big, sizeof(big), 0);
+	CHECK_EQ(err, -EAGAIN);
+	__atomic_store_n(full, 1, __ATOMIC_RELEASE);
+	CHECK_EQ(shmchan_rpc_reply_part(&s, &call, 0, big, sizeof(big), -1),
+		 -ECANCELED);
+	/* All others are served again. */
+	CHECK_EQ(next_one(&s, &call), 2);
+	shmchan_rpc_server_close(&s);
+}
+
+TEST(taken_back_while_its_reply_waits_for_room)
+{
+	int *full = shared_alloc(sizeof(*full));
+	uint32_t a, b;
+	pid_t pid;
+
+	/* Ours, whoever of the two is first. */
+	test_name("room");
+	pid = child_fork();
+	if (!pid) {
+		answer_without_end(full);
+		child_done();
+	}
+	ask_with(&c, "room", SHMCHAN_RPC_OPTS(.reply_capacity = 4096));
+	a = send_one(&c, 1, 1);
+	while (!__atomic_load_n(full, __ATOMIC_ACQUIRE) ||
+	       !shmchan_bell_wanted(c.region, SERVERS_BELL))
+		sleep_ms(1);
+	CHECK_EQ(shmchan_rpc_cancel(&c, a), 0);
+	b = send_one(&c, 1, 2);
+	CHECK_CHILD_OK(pid);
+	CHECK_EQ(shmchan_rpc_cancel(&c, b), 0);
+	CHECK_EQ(shmchan_rpc_pending(&c), 0);
+	shmchan_rpc_client_close(&c);
 }
 
 TEST(late_reply_is_dropped)
