@@ -14,6 +14,12 @@
 #include <linux/time_namespace.h>
 #include <linux/version.h>
 
+#if __has_include(<linux/folio_batch.h>)
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+
 /* Debian's kernels zero what is on the stack; not what is written at once. */
 #if __has_attribute(__uninitialized__)
 #define shmchan_uninitialized	__attribute__((__uninitialized__))
@@ -60,6 +66,24 @@ static inline void shmchan_mapping_set_inaccessible(struct address_space *m)
 #endif
 }
 
+/* Flags are a word of their own type since 6.18. */
+static inline unsigned long shmchan_page_flags(const struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	return READ_ONCE(page->flags);
+#else
+	return READ_ONCE(page->flags.f);
+#endif
+}
+
+/* Can a page be moved, not from a list of the LRU, but by who has it: a balloon? */
+#ifdef FOLIO_MAPPING_ANON
+#define shmchan_page_has_mover	page_has_movable_ops
+#else
+#define shmchan_page_has_mover	__PageMovable
+#define FOLIO_MAPPING_ANON	PAGE_MAPPING_ANON
+#endif
+
 /* The largest order of the buddy allocator; it was exclusive before 6.4. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 #define SHMCHAN_MAX_ORDER	(MAX_ORDER - 1)
@@ -69,11 +93,18 @@ static inline void shmchan_mapping_set_inaccessible(struct address_space *m)
 #define SHMCHAN_MAX_ORDER	MAX_PAGE_ORDER
 #endif
 
+/* It was a migrate type once; as a flag that would mean CMA. */
+#ifdef ACR_FLAGS_NONE
+#define SHMCHAN_CONTIG_FLAGS	ACR_FLAGS_NONE
+#else
+#define SHMCHAN_CONTIG_FLAGS	MIGRATE_MOVABLE
+#endif
+
 /* Single pages; without CONFIG_CONTIG_ALLOC no place can be had. */
 static inline int shmchan_alloc_contig(unsigned long pfn, unsigned long end)
 {
 #ifdef CONFIG_CONTIG_ALLOC
-	return alloc_contig_range(pfn, end, MIGRATE_MOVABLE,
+	return alloc_contig_range(pfn, end, SHMCHAN_CONTIG_FLAGS,
 				  GFP_KERNEL | __GFP_NOWARN);
 #else
 	return -EBUSY;

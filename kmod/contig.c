@@ -250,7 +250,7 @@ static unsigned long take_free(struct shmchan_search *s)
 static unsigned long movable_pages(struct page *page)
 {
 	struct page *head = compound_head(page);
-	unsigned long flags = READ_ONCE(head->flags);
+	unsigned long flags = shmchan_page_flags(head);
 	unsigned int order = compound_order(head);
 	unsigned long left;
 
@@ -259,7 +259,7 @@ static unsigned long movable_pages(struct page *page)
 		return 0;
 	if (!test_bit(PG_lru, &flags)) {
 		/* Not on its list yet, or again; or a balloon's, say. */
-		if (!__PageMovable(page) &&
+		if (!shmchan_page_has_mover(page) &&
 		    (!READ_ONCE(head->mapping) || PageSlab(page) ||
 		     !test_bit(PG_uptodate, &flags)))
 			return 0;
@@ -278,13 +278,13 @@ static unsigned long movable_pages(struct page *page)
  */
 static bool suspect(struct page *page)
 {
-	unsigned long flags = READ_ONCE(page->flags);
+	unsigned long flags = shmchan_page_flags(page);
 	unsigned long mapping = (unsigned long)READ_ONCE(page->mapping);
 	int refs = atomic_read(&page->_mapcount) + 1;
 
 	if (test_bit(PG_head, &flags) || PageTail(page))
 		return false;
-	refs += !(mapping & PAGE_MAPPING_ANON) + test_bit(PG_private, &flags) +
+	refs += !(mapping & FOLIO_MAPPING_ANON) + test_bit(PG_private, &flags) +
 		test_bit(PG_swapcache, &flags);
 	return page_ref_count(page) > refs;
 }
@@ -311,9 +311,13 @@ static u32 block_cost(const struct shmchan_search *s, unsigned long block)
 				step = BIT(order);
 			continue;
 		}
-		/* Free, in some CPU's list. */
-		if (!page_ref_count(page) && !PageTail(page))
+		if (!page_ref_count(page) && !PageTail(page)) {
+			/* Slabs and the like have no references since 6.14. */
+			if (page_has_type(page) && !PageBuddy(page))
+				return SHMCHAN_BLOCK_BAD;
+			/* Free, in some CPU's list. */
 			continue;
+		}
 		step = movable_pages(page);
 		if (!step)
 			return SHMCHAN_BLOCK_BAD;

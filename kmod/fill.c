@@ -12,7 +12,6 @@
 #include <linux/list_sort.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/preempt.h>
 #include <linux/sched/signal.h>
 
