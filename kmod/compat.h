@@ -14,7 +14,7 @@
 #include <linux/time_namespace.h>
 #include <linux/version.h>
 
-#if __has_include(<linux/folio_batch.h>)
+#if __has_include("linux/folio_batch.h")
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>

@@ -325,7 +325,8 @@ int shmchan_rpc_recv(struct shmchan_rpc_client *c, uint32_t id, void *buf,
 
 /*
  * Take a call back: nothing is received of it any more.  It may have been executed,
- * or may still be; a server that waits for room for its reply goes on.  Never blocks.  EINVAL (no such call is under way), ESTALE.
+ * or may still be; a server that waits for room for its reply goes on.  Never blocks.
+ * EINVAL (no such call is under way), ESTALE.
  */
 int shmchan_rpc_cancel(struct shmchan_rpc_client *c, uint32_t id);
 
