@@ -10,6 +10,9 @@
  * out first what was freed last: the block comes back as a folio.  Somebody may
  * come between: then it is lost, and has to be claimed again.
  *
+ * There are lists for each type of block (movable, ...), so what asks for it has to
+ * be of its type: what claiming has made it, or since 6.17 what it was before.
+ *
  * Halves, since blocks of order 9 would go to a list of this CPU, where the
  * allocator does not look when the zone has no other free block of that order.
  * Two blocks at a time, since it moves two to that list when it takes one: a
@@ -83,7 +86,7 @@ static bool free_block(unsigned long pfn)
  * @pfn: of the first page
  * @nr: how many folios
  * @nid: their node
- * @gfp: what asks for blocks like theirs
+ * @gfp: what asks for blocks like theirs, where claiming sets their type
  * @gone: bit by bit, those whose pages are not ours any more
  * @folios: out
  * @others: what was given out in place of them
@@ -98,16 +101,15 @@ struct shmchan_joining {
 	struct list_head others;
 };
 
-/* Take @nr blocks back that have just been freed on this CPU. */
-static void take_back(struct shmchan_joining *join, unsigned int nr)
+/* Take @nr blocks back that have just been freed on this CPU; @gfp asks for them. */
+static void take_back(struct shmchan_joining *join, unsigned int nr, gfp_t gfp)
 {
 	unsigned int tries = SHMCHAN_TAKE_BACK;
 	struct folio *folio;
 	unsigned long i;
 
 	while (nr && tries--) {
-		folio = __folio_alloc_node(join->gfp, SHMCHAN_HUGE_ORDER,
-					   join->nid);
+		folio = __folio_alloc_node(gfp, SHMCHAN_HUGE_ORDER, join->nid);
 		if (!folio)
 			break;
 		i = (folio_pfn(folio) - join->pfn) >> SHMCHAN_HUGE_ORDER;
@@ -120,10 +122,12 @@ static void take_back(struct shmchan_joining *join, unsigned int nr)
 	}
 }
 
-/* Every second block is no other's neighbour. */
+/* Every second block is no other's neighbour; those of one type share a list. */
 static void join_alternate(struct shmchan_joining *join, unsigned int i)
 {
 	unsigned int k, freed;
+	unsigned long pfn;
+	gfp_t gfp = 0;
 
 	while (i < join->nr) {
 		freed = 0;
@@ -132,11 +136,14 @@ static void join_alternate(struct shmchan_joining *join, unsigned int i)
 		for (k = 0; k < 2 && i < join->nr; i += 2) {
 			if (join->gone & BIT_ULL(i))
 				continue;
-			freed += free_block(join->pfn +
-					    i * SHMCHAN_HUGE_PAGES);
+			pfn = join->pfn + i * SHMCHAN_HUGE_PAGES;
+			if (k && shmchan_block_gfp(pfn, join->gfp) != gfp)
+				break;
+			gfp = shmchan_block_gfp(pfn, join->gfp);
+			freed += free_block(pfn);
 			k++;
 		}
-		take_back(join, freed);
+		take_back(join, freed, gfp);
 		migrate_enable();
 		cond_resched();
 	}
@@ -161,6 +168,7 @@ static unsigned long hold_neighbour(struct shmchan_joining *join,
 {
 	unsigned long pfn = join->pfn + i * SHMCHAN_HUGE_PAGES;
 	unsigned long other = pfn ^ SHMCHAN_HUGE_PAGES;
+	gfp_t gfp = shmchan_block_gfp(pfn, join->gfp);
 	struct page *pair;
 
 	if (SHMCHAN_PAIR_ORDER > SHMCHAN_MAX_ORDER ||
@@ -170,7 +178,7 @@ static unsigned long hold_neighbour(struct shmchan_joining *join,
 		return 0;
 	migrate_disable();
 	free_block(pfn);
-	pair = alloc_pages_node(join->nid, join->gfp & ~__GFP_ZERO,
+	pair = alloc_pages_node(join->nid, gfp & ~__GFP_ZERO,
 				SHMCHAN_PAIR_ORDER);
 	if (pair && page_to_pfn(pair) == min(pfn, other)) {
 		split_page(pair, SHMCHAN_PAIR_ORDER);
@@ -179,7 +187,7 @@ static unsigned long hold_neighbour(struct shmchan_joining *join,
 		if (pair)
 			__free_pages(pair, SHMCHAN_PAIR_ORDER);
 		join->gone |= BIT_ULL(i);
-		take_back(join, 1);
+		take_back(join, 1, gfp);
 		other = 0;
 	}
 	migrate_enable();
@@ -210,8 +218,8 @@ static void join_pages(struct shmchan_joining *join)
  *
  * The caller keeps memory from being taken offline.
  *
- * Return: whether all of it is online, on that node, and in a zone whose memory
- * may be kept: others need DMA, and what is in MOVABLE must not be pinned.
+ * Return: whether all of it is online, on that node, in a zone whose memory may be
+ * kept (others need DMA, and what is in MOVABLE must not be pinned), and no reserve.
  */
 bool shmchan_claimable(unsigned long pfn, int nid)
 {
@@ -219,7 +227,8 @@ bool shmchan_claimable(unsigned long pfn, int nid)
 	struct page *last = pfn_to_online_page(pfn + SHMCHAN_HUGE_PAGES - 1);
 
 	return page && last && page_zone(page) == page_zone(last) &&
-	       page_to_nid(page) == nid && shmchan_zone_fits(page);
+	       page_to_nid(page) == nid && shmchan_zone_fits(page) &&
+	       shmchan_block_usual(pfn);
 }
 
 /**

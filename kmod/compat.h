@@ -13,6 +13,7 @@
 #include <linux/pagemap.h>
 #include <linux/time_namespace.h>
 #include <linux/version.h>
+#include <linux/workqueue.h>
 
 #if __has_include("linux/folio_batch.h")
 #include <linux/folio_batch.h>
@@ -93,12 +94,52 @@ static inline unsigned long shmchan_page_flags(const struct page *page)
 #define SHMCHAN_MAX_ORDER	MAX_PAGE_ORDER
 #endif
 
-/* It was a migrate type once; as a flag that would mean CMA. */
+/*
+ * It was the migrate type that blocks had afterwards; as a flag that one would mean
+ * CMA.  Since then blocks keep the type that they had.
+ */
 #ifdef ACR_FLAGS_NONE
 #define SHMCHAN_CONTIG_FLAGS	ACR_FLAGS_NONE
 #else
 #define SHMCHAN_CONTIG_FLAGS	MIGRATE_MOVABLE
 #endif
+
+/* The type of a block, which get_pfnblock_migratetype() tells, but no module. */
+static inline unsigned int shmchan_block_type(unsigned long pfn)
+{
+#if defined(ACR_FLAGS_NONE) && defined(CONFIG_SPARSEMEM)
+	unsigned long at = (pfn & ~PAGE_SECTION_MASK) >> pageblock_order;
+	const unsigned long *bitmap;
+
+	at *= NR_PAGEBLOCK_BITS;
+	bitmap = section_to_usemap(__pfn_to_section(pfn));
+	return READ_ONCE(bitmap[BIT_WORD(at)]) >> (at % BITS_PER_LONG) &
+	       PAGEBLOCK_MIGRATETYPE_MASK;
+#else
+	return MIGRATE_MOVABLE;
+#endif
+}
+
+/* Of a type that can be asked for, not of a reserve. */
+static inline bool shmchan_block_usual(unsigned long pfn)
+{
+	return shmchan_block_type(pfn) < MIGRATE_PCPTYPES;
+}
+
+/* What asks for blocks of the type of that one; @gfp did when they were claimed. */
+static inline gfp_t shmchan_block_gfp(unsigned long pfn, gfp_t gfp)
+{
+#ifdef ACR_FLAGS_NONE
+	gfp &= ~(__GFP_MOVABLE | __GFP_RECLAIMABLE);
+	switch (shmchan_block_type(pfn)) {
+	case MIGRATE_MOVABLE:
+		return gfp | __GFP_MOVABLE;
+	case MIGRATE_RECLAIMABLE:
+		return gfp | __GFP_RECLAIMABLE;
+	}
+#endif
+	return gfp;
+}
 
 /* Single pages; without CONFIG_CONTIG_ALLOC no place can be had. */
 static inline int shmchan_alloc_contig(unsigned long pfn, unsigned long end)
@@ -147,6 +188,13 @@ static inline gfp_t shmchan_zone_gfp(const struct page *page)
 #endif
 	return 0;
 }
+
+/* The queue of works that any CPU may do; the old name still works, and warns. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define shmchan_any_cpu_wq	system_unbound_wq
+#else
+#define shmchan_any_cpu_wq	system_dfl_wq
+#endif
 
 /* A name space of symbols is a string since 6.13. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)

@@ -70,7 +70,7 @@ void shmchan_poll_work(struct work_struct *work)
 void shmchan_poll_wake(struct shmchan_member *member)
 {
 	WRITE_ONCE(member->poll_slow, true);
-	queue_work(system_unbound_wq, &member->poll_work);
+	queue_work(shmchan_any_cpu_wq, &member->poll_work);
 }
 
 /* Was it slow?  Not if it is left to the worker, as it is with @defer. */
