@@ -13,9 +13,11 @@
 
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/ipc_namespace.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/nsproxy.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
@@ -136,6 +138,24 @@ static int admit(struct shmchan_member *member, const struct shmchan_open *o,
 	return ret;
 }
 
+#ifdef SHMCHAN_TEST_HOOKS
+static unsigned int open_delay_ms;
+module_param(open_delay_ms, uint, 0644);
+MODULE_PARM_DESC(open_delay_ms, "test: sleep in OPEN before there is a capability, and before it is let in");
+
+static void open_delay(void)
+{
+	unsigned int ms = READ_ONCE(open_delay_ms);
+
+	if (ms)
+		msleep(ms);
+}
+#else
+static void open_delay(void)
+{
+}
+#endif
+
 /* A capability for the region of that name. */
 static struct file *open_name(const struct shmchan_open *o, const char *name)
 {
@@ -158,9 +178,11 @@ static struct file *open_name(const struct shmchan_open *o, const char *name)
 		file = ERR_PTR(ret);
 		goto out_offer;
 	}
+	open_delay();
 	file = shmchan_member_file(offer.region, o->rights, offer.grant);
 	if (IS_ERR(file))
 		goto out_offer;
+	open_delay();
 	ret = admit(file->private_data, o, name, &offer);
 	if (ret) {
 		fput(file);

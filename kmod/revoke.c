@@ -172,9 +172,6 @@ static void finish(struct shmchan_region *region, struct shmchan_revocation *rv)
 {
 	struct shmchan_member *member;
 
-	if (!rv->nr_marked)
-		return;
-
 	/*
 	 * Pairs with the barrier in make_file() of dmabuf.c: either we see the
 	 * export, or that one sees that its maker has ended.
@@ -219,12 +216,16 @@ static int revoke(struct shmchan_member *caller, struct shmchan_revocation *rv)
 		ret = mark_slot(region, rv);
 	else
 		ret = mark_uid(region, rv);
-	if (!ret) {
+	/*
+	 * Without a new mark there is nothing to do: what comes of an older one has
+	 * ended, or is still being made and finds out by itself.
+	 */
+	if (rv->nr_marked) {
 		shmchan_members_walk(region, end_marked, rv);
 		shmchan_names_drop(region, shmchan_grant_revoked);
 	}
 	shmchan_access_end(caller);
-	if (!ret)
+	if (rv->nr_marked)
 		finish(region, rv);
 	return ret;
 }
