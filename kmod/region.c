@@ -376,7 +376,7 @@ int shmchan_create_ioctl(struct shmchan_call *call)
 			return ret;
 	}
 	/* Before the memory: a restart would allocate all of that again. */
-	if (c->flags & SHMCHAN_CREATE_JOIN || c->name) {
+	if (c->flags & SHMCHAN_CREATE_JOIN || call->name[0]) {
 		smm = shmchan_mm_get();
 		if (IS_ERR(smm))
 			return PTR_ERR(smm);

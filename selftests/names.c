@@ -366,4 +366,27 @@ TEST_F(names, user_namespace)
 	EXPECT_EQ(-ENOENT, look_up(name));
 }
 
+/* A name may lie anywhere in the caller's memory: where nothing does, usually, too. */
+TEST_F(names, at_address_0)
+{
+	static const char lowest[] = "/proc/sys/vm/mmap_min_addr";
+	static const char text[] = "zero";
+	char was[32], *p;
+	int fd;
+
+	if (geteuid() || read_text(lowest, was, sizeof(was)) <= 0 ||
+	    write_text(lowest, "0"))
+		SKIP(return, "needs root, to allow it");
+	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	write_text(lowest, was);
+	ASSERT_NE(MAP_FAILED, p);
+	strcpy(p, text);
+	fd = create_named(p, strlen(text));
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(0, look_up(text));
+	close(fd);
+	munmap(p, PAGE);
+}
+
 TEST_HARNESS_MAIN
