@@ -255,8 +255,8 @@ void shmchan_pool_query(struct shmchan_query_device *query)
 {
 	query->pool_bytes = (u64)pool_nr * SHMCHAN_HUGE;
 	/* What others use is for those who may use it, too. */
-	if (query->contig_limit == U64_MAX)
-		query->pool_free = (u64)READ_ONCE(pool_nr_free) * SHMCHAN_HUGE;
+	query->pool_free = query->contig_limit == U64_MAX ?
+			   (u64)READ_ONCE(pool_nr_free) * SHMCHAN_HUGE : 0;
 }
 
 /* Less and less, until there is such a run; none at all is no failure either. */

@@ -485,8 +485,8 @@ int shmchan_query_ioctl(struct shmchan_call *call)
 	q->data_folio_size = data_granule(region->flags);
 	q->nr_extents = region->nr_extents;
 	q->numa_policy = region->numa_policy;
-	if (shmchan_quota_charged(region, q))
-		q->cgroup = shmchan_memory_cgroup(region);
+	q->cgroup = shmchan_quota_charged(region, q) ?
+		    shmchan_memory_cgroup(region) : 0;
 	shmchan_name_of(region, q->name);
 	return shmchan_respond(call);
 }

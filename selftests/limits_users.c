@@ -284,6 +284,38 @@ static long charged_cgroup(long size, long flags)
 	return ret ? ret : (long)q.cgroup;
 }
 
+/* Of a region that is another's: what was there before is no answer. */
+static long cgroup_of(long fd, long before)
+{
+	struct shmchan_query q = { .size = sizeof(q), .cgroup = before };
+	int ret = call(fd, SHMCHAN_IOC_QUERY, &q);
+
+	return ret ? ret : (long)q.cgroup;
+}
+
+static long pool_of(long before, long b)
+{
+	struct shmchan_query_device q = {
+		.size = sizeof(q), .pool_free = before,
+	};
+	int ret = call(open_device(), SHMCHAN_IOC_QUERY_DEVICE, &q);
+
+	(void)b;
+	return ret ? ret : (long)q.pool_free;
+}
+
+TEST_F(users, what_is_not_told_is_0)
+{
+	int fd = create_shared(PAGE, SHMCHAN_CREATE_SMALL);
+	long theirs;
+
+	ASSERT_LE(0, fd);
+	theirs = peer_give(&self->alice, fd);
+	ASSERT_LE(0, theirs);
+	EXPECT_EQ(0, peer_call(&self->alice, cgroup_of, theirs, 4711));
+	EXPECT_EQ(0, peer_call(&self->alice, pool_of, 4711, 0));
+}
+
 TEST_F(users, query_names_the_cgroup)
 {
 	static char path[64];
