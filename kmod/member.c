@@ -24,6 +24,9 @@
 
 #include "shmchan.h"
 
+/* So often JOIN waits a millisecond or two for an end that is under way. */
+#define SHMCHAN_FENCE_TRIES	30
+
 static bool member_end(struct shmchan_member *member, u32 how);
 
 /* Address spaces that are watched; module exit waits for none. */
@@ -343,7 +346,8 @@ static int seat_test(const struct shmchan_region *region,
 }
 
 /* Is nobody left who could write to what the slot's next holder will own? */
-static int fence_windows(struct shmchan_region *region, u32 slot)
+static int fence_windows(struct shmchan_region *region, u32 slot,
+			 unsigned int *tries)
 {
 	int ret = 0;
 	u32 i;
@@ -353,7 +357,7 @@ static int fence_windows(struct shmchan_region *region, u32 slot)
 
 		if (w->slot == slot)
 			ret = shmchan_memory_fence(region, w->offset,
-						   w->length);
+						   w->length, tries);
 	}
 	return ret;
 }
@@ -375,7 +379,8 @@ static void seat_unclaim(struct shmchan_region *region, u32 slot)
  * Take one seat for the caller: when this returns 0 it is CLAIMING, nobody else
  * can write to its windows, and seat_hold() or seat_unclaim() comes next.
  */
-static int seat_claim(struct shmchan_region *region, u32 slot)
+static int seat_claim(struct shmchan_region *region, u32 slot,
+		      unsigned int *tries)
 {
 	struct shmchan_seat *seat = &region->seats[slot];
 	int ret;
@@ -390,7 +395,7 @@ static int seat_claim(struct shmchan_region *region, u32 slot)
 	spin_unlock(&region->seat_lock);
 	/* The fence sleeps; CLAIMING keeps others out meanwhile. */
 	if (!ret && seat->was != SHMCHAN_SLOT_FREE) {
-		ret = fence_windows(region, slot);
+		ret = fence_windows(region, slot, tries);
 		if (ret)
 			seat_unclaim(region, slot);
 	}
@@ -431,7 +436,8 @@ static void seat_hold(struct shmchan_member *member, u32 slot, u32 flags)
 }
 
 /* Any seat: first one that nobody ever held, since it needs no fence. */
-static int seat_claim_any(struct shmchan_region *region, u32 *slot)
+static int seat_claim_any(struct shmchan_region *region, u32 *slot,
+			  unsigned int *tries)
 {
 	int ret, result = -EUSERS;
 	bool used = false;
@@ -442,7 +448,7 @@ static int seat_claim_any(struct shmchan_region *region, u32 *slot)
 			/* A hint; seat_claim() looks again under the lock. */
 			if (!READ_ONCE(region->seats[i].cur.generation) == used)
 				continue;
-			ret = seat_claim(region, i);
+			ret = seat_claim(region, i, tries);
 			*slot = i;
 			if (!ret || ret == -EINTR)
 				return ret;
@@ -544,15 +550,20 @@ static int join_begin(struct shmchan_member *member, u32 *slot)
 static void join_abort(struct shmchan_member *member)
 {
 	struct shmchan_region *region = member->region;
+	bool revoked;
 
 	mutex_lock(&region->caps_lock);
-	if (shmchan_grant_revoked(member->grant)) {
+	revoked = shmchan_grant_revoked(member->grant);
+	if (revoked) {
 		shmchan_member_void(member);
 		shmchan_presence_set(member, NULL);
 	} else {
 		WRITE_ONCE(member->state, SHMCHAN_UNBOUND);
 	}
 	mutex_unlock(&region->caps_lock);
+	/* REVOKE has passed it over, so it has told nobody. */
+	if (revoked)
+		shmchan_poll_wake(member);
 }
 
 /*
@@ -597,6 +608,7 @@ int shmchan_member_join(struct shmchan_member *member, u32 slot, u32 flags)
 {
 	struct shmchan_region *region = member->region;
 	struct shmchan_presence *presence;
+	unsigned int tries = SHMCHAN_FENCE_TRIES;
 	struct shmchan_mm *smm;
 	int ret;
 
@@ -619,10 +631,10 @@ int shmchan_member_join(struct shmchan_member *member, u32 slot, u32 flags)
 		goto err_mm;
 	}
 	if (slot == SHMCHAN_SLOT_ANY) {
-		ret = seat_claim_any(region, &slot);
+		ret = seat_claim_any(region, &slot, &tries);
 	} else {
 		slot = array_index_nospec(slot, region->nr_seats);
-		ret = seat_claim(region, slot);
+		ret = seat_claim(region, slot, &tries);
 	}
 	if (ret)
 		goto err_presence;

@@ -492,24 +492,42 @@ static bool shmchan_unpinned(struct folio *folio)
 	return folio_ref_count(folio) == 1 + folio_nr_pages(folio);
 }
 
+/*
+ * Nobody maps it, but there are references.  If they are no I/O's, they may be those
+ * of an address space that is just being unmapped, as an exit does after it has told
+ * of its end: these go at its next flush.  Returns whether to look again.
+ */
+static bool shmchan_wait_unpinned(struct folio *folio, unsigned int *tries)
+{
+	if (folio_maybe_dma_pinned(folio) || !*tries)
+		return false;
+	--*tries;
+	usleep_range(1000, 2000);
+	return true;
+}
+
 /**
  * shmchan_memory_fence - is nobody left who could write to a window?
  * @region: the region
  * @start: region offset of the window, folio aligned
  * @length: in bytes, the same
+ * @tries: how often the caller waits for references to go, in all that it fences
  *
  * Its last holder has ended, so no address space maps it writable any more;
  * but I/O may still hold pins on it.  Unmap it from all, and look whether any
- * reference to its folios is left beside ours and the page cache's.
+ * reference to its folios is left beside ours and the page cache's.  What looks
+ * like a pin and goes after a moment is none.
  *
  * Return: 0, -EBUSY if there is one, or -EINTR after a fatal signal.
  */
-int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length)
+int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length,
+			 unsigned int *tries)
 {
 	struct address_space *mapping = region->inode->i_mapping;
 	pgoff_t index = start >> PAGE_SHIFT;
 	pgoff_t end = (start + length) >> PAGE_SHIFT;
 	struct folio *folio;
+	bool pinned;
 	int ret = 0;
 
 	/* All at once: each call walks every mapping of the range. */
@@ -523,12 +541,14 @@ int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length)
 			unmap_mapping_range(mapping,
 					    (loff_t)index << PAGE_SHIFT,
 					    folio_size(folio), 1);
-		if (!shmchan_unpinned(folio))
-			ret = -EBUSY;
+		pinned = !shmchan_unpinned(folio);
 		folio_unlock(folio);
-		index = folio_next_index(folio);
 		if (fatal_signal_pending(current))
 			ret = -EINTR;
+		else if (!pinned)
+			index = folio_next_index(folio);
+		else if (!shmchan_wait_unpinned(folio, tries))
+			ret = -EBUSY;
 		cond_resched();
 	}
 	return ret;

@@ -512,7 +512,8 @@ int shmchan_memory_area(const struct shmchan_region *region, u64 start,
 			u64 length);
 u64 shmchan_memory_cgroup(const struct shmchan_region *region);
 void shmchan_memory_unmap(struct shmchan_region *region, u64 start, u64 end);
-int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length);
+int shmchan_memory_fence(struct shmchan_region *region, u64 start, u64 length,
+			 unsigned int *tries);
 bool shmchan_writable(const struct shmchan_region *region, u32 slot, u64 start,
 		      u64 end);
 #ifdef SHMCHAN_MREMAP_RACES
