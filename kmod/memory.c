@@ -170,11 +170,14 @@ void shmchan_memory_exit(void)
 	/* No file is left, so nothing is added any more. */
 	cancel_delayed_work_sync(&pinned_work);
 	list_for_each_entry_safe(region, next, &pinned_regions, pinned_node) {
+		/* Memory may be taken offline, and who does that reads the chain. */
+		shmchan_offline_lock();
 		while ((folio = region->folios)) {
 			region->folios = folio->private;
 			folio->private = NULL;
 			folio_put(folio);
 		}
+		shmchan_offline_unlock();
 		list_del(&region->pinned_node);
 		shmchan_region_free(region);
 	}

@@ -127,6 +127,7 @@ static void end_marked(struct shmchan_member *member, void *arg)
 {
 	struct shmchan_revocation *rv = arg;
 	struct list_head *list;
+	u32 state;
 
 	if (!shmchan_grant_revoked(member->grant))
 		return;
@@ -137,10 +138,12 @@ static void end_marked(struct shmchan_member *member, void *arg)
 	} else if (shmchan_member_revoke(member)) {
 		rv->arg->nr_members++;
 		list = &rv->ended;
-	} else if (READ_ONCE(member->state) >= SHMCHAN_ENDED && !member->gone) {
-		list = &rv->ending;
 	} else {
-		return;
+		/* Pairs with the cmpxchg() of who ended it: what it has mapped. */
+		state = smp_load_acquire(&member->state);
+		if (state < SHMCHAN_ENDED || member->gone)
+			return;
+		list = &rv->ending;
 	}
 	if (list != &rv->unjoined && atomic_read(&member->nr_vmas)) {
 		/* As in member_end() of member.c. */

@@ -206,7 +206,13 @@ struct shmchan_sub *shmchan_sub_find(struct shmchan_member *member,
 	return NULL;
 }
 
-/* -ENOENT if there is no such subscription any more. */
+/* There is no such subscription: any more, if the member has ended meanwhile. */
+static int no_sub(const struct shmchan_member *member)
+{
+	return READ_ONCE(member->state) == SHMCHAN_BOUND ? -ENOENT : -ESTALE;
+}
+
+/* -ENOENT or -ESTALE if there is no such subscription any more. */
 static int set_armed(struct shmchan_member *member, u32 doorbell, bool armed)
 {
 	struct shmchan_sub *sub;
@@ -225,7 +231,7 @@ static int set_armed(struct shmchan_member *member, u32 doorbell, bool armed)
 		spin_unlock(&bell->lock);
 	}
 	spin_unlock(&member->lock);
-	return sub ? 0 : -ENOENT;
+	return sub ? 0 : no_sub(member);
 }
 
 /* Elements of ARM: of this file and this doorbell. */
@@ -366,7 +372,7 @@ out:
  * @doorbell: to which
  * @bound: with an eventfd?
  *
- * Return: 0 or -ENOENT.
+ * Return: 0, -ENOENT, or -ESTALE.
  */
 int shmchan_sub_remove(struct shmchan_member *member, u32 doorbell, bool bound)
 {
@@ -380,7 +386,7 @@ int shmchan_sub_remove(struct shmchan_member *member, u32 doorbell, bool bound)
 	}
 	spin_unlock(&member->lock);
 	if (!sub)
-		return -ENOENT;
+		return no_sub(member);
 	sub_detach(sub);
 	if (bound)
 		shmchan_eventfd_put(sub);
