@@ -86,7 +86,9 @@ static bool wake_entry(struct shmchan_wait_entry *entry)
 		return false;
 	list_del_init(&entry->bell_node);
 	bell->nr_waits--;
-	if (unlikely(!waiter->task) && shmchan_uring_gone(waiter))
+	/* One whose task comes late would keep another asleep meanwhile. */
+	if (unlikely(!waiter->task) &&
+	    (READ_ONCE(waiter->stale) || shmchan_uring_gone(waiter)))
 		return false;
 	/* Another doorbell of the same sleeper may have been quicker. */
 	won = !cmpxchg(&waiter->woken, 0, 1);
