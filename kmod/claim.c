@@ -231,6 +231,16 @@ bool shmchan_claimable(unsigned long pfn, int nid)
 	       shmchan_block_usual(pfn);
 }
 
+/*
+ * Does the allocator give out memory of CMA where it is asked for what is movable?
+ * Then nothing would come back that is freed here, and all moving would be in vain.
+ */
+static bool cma_comes_first(struct zone *zone)
+{
+	return zone_page_state(zone, NR_FREE_CMA_PAGES) >
+	       zone_page_state(zone, NR_FREE_PAGES) / 2;
+}
+
 /**
  * shmchan_claim - get the folios at a given place
  * @pfn: of the first page; aligned
@@ -241,8 +251,8 @@ bool shmchan_claimable(unsigned long pfn, int nid)
  * Moves away whatever can be moved.  Disturbs all CPUs, and may take long.
  *
  * Return: 0; -EBUSY (something there cannot be moved now, or is not to be
- * claimed), -ENOMEM (nowhere to move it to), -EINTR.  After an error there are
- * none.
+ * claimed), -ENOMEM (nowhere to move it to, or CMA comes first), -EINTR.  After an
+ * error there are none.
  */
 int shmchan_claim(unsigned long pfn, unsigned int nr, int nid,
 		  struct folio **folios)
@@ -263,6 +273,8 @@ int shmchan_claim(unsigned long pfn, unsigned int nr, int nid,
 		if (!shmchan_claimable(at, nid) ||
 		    page_zone(pfn_to_page(at)) != page_zone(page))
 			ret = -EBUSY;
+	if (!ret && cma_comes_first(page_zone(page)))
+		ret = -ENOMEM;
 	if (!ret)
 		ret = shmchan_alloc_contig(pfn, end);
 	if (!ret) {
@@ -288,7 +300,7 @@ int shmchan_claim_pair(int nid, struct folio *folios[2])
 {
 	struct shmchan_joining join = {
 		.nr = 2, .nid = nid, .folios = folios,
-		.gfp = SHMCHAN_GFP_LIGHT | SHMCHAN_GFP_BLOCK | __GFP_THISNODE,
+		.gfp = SHMCHAN_GFP_LIGHT | shmchan_gfp_block | __GFP_THISNODE,
 	};
 	struct page *page = NULL;
 	unsigned int i;

@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/nsproxy.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/time_namespace.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
@@ -104,6 +105,10 @@ static inline unsigned long shmchan_page_flags(const struct page *page)
 #define SHMCHAN_CONTIG_FLAGS	MIGRATE_MOVABLE
 #endif
 
+#ifndef PAGEBLOCK_MIGRATETYPE_MASK	/* its name before 7.2 */
+#define PAGEBLOCK_MIGRATETYPE_MASK	MIGRATETYPE_MASK
+#endif
+
 /* The type of a block, which get_pfnblock_migratetype() tells, but no module. */
 static inline unsigned int shmchan_block_type(unsigned long pfn)
 {
@@ -151,17 +156,6 @@ static inline int shmchan_alloc_contig(unsigned long pfn, unsigned long end)
 	return -EBUSY;
 #endif
 }
-
-/*
- * Blocks of 2 MiB that are taken whole and given back whole need not turn their
- * page block into one for kernel memory.  With CMA what is movable may come
- * from there, where nothing may stay.
- */
-#ifdef CONFIG_CMA
-#define SHMCHAN_GFP_BLOCK	0
-#else
-#define SHMCHAN_GFP_BLOCK	__GFP_MOVABLE
-#endif
 
 /* The lowest zone there is: DMA32 on machines of 4 GiB has a policy itself. */
 #ifdef CONFIG_ZONE_DMA
@@ -213,6 +207,18 @@ static inline void shmchan_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 }
 
+/* Let another task run, if one is to.  Kernels that preempt lazily do nothing then. */
+static inline void shmchan_give_way(void)
+{
+#ifdef TIF_NEED_RESCHED_LAZY
+	if (test_thread_flag(TIF_NEED_RESCHED_LAZY)) {
+		schedule();
+		return;
+	}
+#endif
+	cond_resched();
+}
+
 static inline void
 shmchan_hrtimer_setup(struct hrtimer *timer,
 		      enum hrtimer_restart (*fn)(struct hrtimer *timer),
@@ -236,6 +242,10 @@ shmchan_hrtimer_setup(struct hrtimer *timer,
 #include <linux/io_uring.h>
 #else
 #include <linux/io_uring/cmd.h>
+#endif
+
+#ifndef IORING_URING_CMD_MASK
+#define IORING_URING_CMD_MASK	IORING_URING_CMD_FIXED
 #endif
 
 static inline const void *shmchan_uring_arg(const struct io_uring_cmd *cmd)

@@ -221,7 +221,7 @@ static unsigned long take_free(struct shmchan_search *s)
 
 	while (s->nr_held < most && has_spare(s->nid) && !search_over(s)) {
 		folio = __folio_alloc_node(SHMCHAN_GFP_LIGHT | __GFP_THISNODE |
-					   SHMCHAN_GFP_BLOCK,
+					   shmchan_gfp_block,
 					   SHMCHAN_HUGE_ORDER, s->nid);
 		if (!folio || hold(s, folio))
 			break;

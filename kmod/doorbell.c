@@ -826,7 +826,7 @@ int shmchan_ring_wait_call(struct file *file, struct shmchan_ring_wait *rw)
 	 * Hand over: whoever was woken and is to run here runs now.  When it
 	 * comes back the answer may be there, and nobody has to sleep for it.
 	 */
-	cond_resched();
+	shmchan_give_way();
 	ret = do_wait(file, &rw->wait);
 	/* A restart would ring again. */
 	return ret == -ERESTARTSYS ? -EINTR : ret;

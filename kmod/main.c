@@ -399,6 +399,7 @@ static int __init shmchan_init(void)
 {
 	int ret;
 
+	shmchan_zones_init();
 	ret = shmchan_pool_init();
 	if (ret)
 		return ret;

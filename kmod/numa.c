@@ -3,8 +3,10 @@
  * On which nodes a region's memory may lie, and folios from there.
  */
 
+#include <linux/cache.h>
 #include <linux/cpuset.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
@@ -14,6 +16,28 @@
 
 #include "compat.h"
 #include "shmchan.h"
+
+/*
+ * Blocks of 2 MiB that are taken whole and given back whole need not turn their
+ * page block into one for kernel memory.  But where there is memory of CMA, what is
+ * movable may come from there, and nothing may stay there.
+ */
+gfp_t shmchan_gfp_block __ro_after_init = __GFP_MOVABLE;
+
+/**
+ * shmchan_zones_init - look what the machine's memory is for
+ *
+ * CMA has its areas since boot, or never.
+ */
+void __init shmchan_zones_init(void)
+{
+	int nid, i;
+
+	for_each_online_node(nid)
+		for (i = 0; i < MAX_NR_ZONES; i++)
+			if (zone_cma_pages(&NODE_DATA(nid)->node_zones[i]))
+				shmchan_gfp_block = 0;
+}
 
 /**
  * shmchan_numa_init - read and check what CREATE was given
@@ -137,8 +161,8 @@ struct folio *shmchan_numa_alloc(const struct shmchan_numa *numa, u64 index,
 	u32 first = 0;
 
 	if (order == SHMCHAN_HUGE_ORDER) {
-		gfp |= SHMCHAN_GFP_BLOCK;
-		light |= SHMCHAN_GFP_BLOCK;
+		gfp |= shmchan_gfp_block;
+		light |= shmchan_gfp_block;
 	}
 	switch (numa->policy) {
 	case SHMCHAN_NUMA_INTERLEAVE:

@@ -532,6 +532,8 @@ void shmchan_put_folio(struct folio *folio);
 void shmchan_put_folios(struct list_head *folios);
 
 /* numa.c: from which nodes */
+extern gfp_t shmchan_gfp_block;
+void shmchan_zones_init(void);
 int shmchan_numa_init(struct shmchan_numa *numa,
 		      const struct shmchan_create *c);
 struct folio *shmchan_numa_alloc(const struct shmchan_numa *numa, u64 index,

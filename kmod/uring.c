@@ -56,7 +56,7 @@ static int do_ring(struct io_uring_cmd *cmd, struct shmchan_ring *r)
 	ret = shmchan_member_check(member, SHMCHAN_RIGHT_RING);
 	if (ret)
 		return ret;
-	if (u.arg.reserved || cmd->flags & IORING_URING_CMD_FIXED)
+	if (u.arg.reserved || cmd->flags & IORING_URING_CMD_MASK)
 		return -EINVAL;
 	/* However long the queue is, it does not sleep: no need to be punted. */
 	ret = shmchan_ring_one(member, r->doorbell, r->max_wake);
@@ -332,7 +332,7 @@ static int uring_wait(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	int ret;
 
 	read_command(cmd, &uarg, &reserved);
-	if (reserved || cmd->flags & IORING_URING_CMD_FIXED)
+	if (reserved || cmd->flags & IORING_URING_CMD_MASK)
 		return -EINVAL;
 	call.uarg = u64_to_user_ptr(uarg);
 	call.size = sizeof(w);
@@ -396,7 +396,10 @@ int shmchan_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 		return 0;
 	}
 #endif
-	/* Its completions would be polled for, and old kernels do not ask. */
+	/*
+	 * Its completions would be polled for, and old kernels do not ask.  Later
+	 * ones do not say so, since we have nothing to be polled.
+	 */
 	if (issue_flags & IO_URING_F_IOPOLL)
 		return -EOPNOTSUPP;
 	switch (cmd->cmd_op) {

@@ -844,10 +844,15 @@ TEST_F(abi, uring)
 			continue;
 		EXPECT_EQ(-EOPNOTSUPP, uring_do(&r, &sqe));
 	}
-	/* No other flag of the request has a meaning. */
-	sqe = uring_ring_sqe(self->abi.fd, BELL_OF(0), 0);
-	sqe.rw_flags = 1U << 31;
-	EXPECT_EQ(-EINVAL, uring_do(&r, &sqe));
+	/* No flag of the request has a meaning; bit 0: buffers, of which are none. */
+	for (bit = 1; bit < 32; bit++) {
+		sqe = uring_ring_sqe(self->abi.fd, BELL_OF(0), 0);
+		sqe.rw_flags = 1U << bit;
+		EXPECT_EQ(-EINVAL, uring_do(&r, &sqe));
+		/* Where the next one is known, it goes with this one. */
+		sqe.flags |= IOSQE_BUFFER_SELECT;
+		EXPECT_GT(0, uring_do(&r, &sqe));
+	}
 	abi_snapshot(&self->abi, &self->after, true);
 	EXPECT_EQ(0, memcmp(&self->before, &self->after,
 			    sizeof(self->before)));

@@ -596,7 +596,8 @@ struct shmchan_range {
  * @charged_bytes: out: how much it counts for
  * @cgroup: out: inode number of the memory cgroup that was charged, in the
  *	cgroup file system; 0: none, or told only to the user that is charged
- *	and to CAP_SYS_ADMIN
+ *	and to CAP_SYS_ADMIN.  Of one that has been removed later kernels tell
+ *	the one above it
  * @data: out: what this capability may map and wait for of the data area
  * @control: out: the same of the control area, beside the header page
  * @join_slot: out: the one slot that it may take, or SHMCHAN_SLOT_ANY
