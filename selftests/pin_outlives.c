@@ -6,6 +6,8 @@
 
 #include "../kselftest_harness.h"
 
+#include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/uio.h>
 
 #include "test_peer.h"
@@ -143,6 +145,85 @@ TEST_F(pin, pipe_after_leave)
 	check_held(SHMCHAN_SLOT_LEFT);
 	ASSERT_EQ(1, read(self->pipes[0], &byte, 1));
 	check_free();
+}
+
+static void *let_go_soon(void *pipe)
+{
+	char byte;
+
+	usleep(10000);
+	return (void *)read(*(int *)pipe, &byte, 1);
+}
+
+/* What goes a moment later is as good as none: JOIN waits for it. */
+TEST_F(pin, let_go_meanwhile)
+{
+	int fd = -EBUSY, tries;
+	pthread_t thread;
+	void *got;
+
+	/* Long enough for a thread that is not much too late, once of ten times. */
+	for (tries = 0; tries < 10 && fd == -EBUSY; tries++) {
+		if (tries) {
+			ASSERT_EQ(0, peer_start(&self->peer));
+			self->theirs = peer_call(&self->peer, peer_join,
+						 (long)layout.name, 0);
+			ASSERT_LE(0, self->theirs);
+			self->their_pipe = peer_give(&self->peer,
+						     self->pipes[1]);
+		}
+		ASSERT_EQ(0, peer_call(&self->peer, pin_by_pipe, self->theirs,
+				       self->their_pipe));
+		peer_kill(&self->peer);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, let_go_soon,
+					    &self->pipes[0]));
+		fd = open_joined(layout.name, 0);
+		ASSERT_EQ(0, pthread_join(thread, &got));
+		ASSERT_EQ(1, (long)got);
+	}
+	EXPECT_LE(0, fd)
+		TH_LOG("%s, %d times", strerror(-fd), tries);
+}
+
+struct joiner {
+	int fd;
+	int ret;
+};
+
+static void *join_0(void *arg)
+{
+	struct joiner *j = arg;
+
+	j->ret = join(j->fd, 0);
+	return NULL;
+}
+
+/* While it waits for that it may be revoked, and who polls it is told. */
+TEST_F(pin, revoked_as_it_joins)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	int above, ep = epoll_create1(EPOLL_CLOEXEC);
+	struct joiner j = {};
+	pthread_t thread;
+
+	ASSERT_EQ(0, peer_call(&self->peer, pin_by_pipe, self->theirs,
+			       self->their_pipe));
+	peer_kill(&self->peer);
+	above = mint(self->fd, SHMCHAN_RIGHT_ALL);
+	ASSERT_LT(0, join(above, 1));
+	j.fd = mint(above, SHMCHAN_RIGHT_ALL);
+	ASSERT_LE(0, j.fd);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, j.fd, &ev));
+	epoll_wait(ep, &ev, 1, 0);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, join_0, &j));
+	usleep(10000);
+	EXPECT_EQ(1, revoke_slot(self->fd, 1, 0));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_TRUE(j.ret == -ESTALE || j.ret == -EBUSY);
+	EXPECT_EQ(-ESTALE, join(j.fd, 2));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, PATIENCE_MS));
+	EXPECT_NE(0, ev.events & EPOLLHUP);
+	close(ep);
 }
 
 /* The region ends all the same; its memory when the pin does. */
