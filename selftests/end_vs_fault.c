@@ -26,6 +26,7 @@ FIXTURE(race) {
 	struct layout layout;
 	size_t folio;
 	int fd;
+	int other;
 	struct toucher toucher;
 };
 
@@ -57,6 +58,24 @@ static void set_delay(int ms)
 	write_text(DELAY, text);
 }
 
+/* A member with a window, and somebody else who keeps the name. */
+#define begin() do {							\
+	self->fd = create_joined(&self->layout, 0);			\
+	ASSERT_LE(0, self->fd);						\
+	self->other = open_joined(self->layout.name, 3);		\
+	ASSERT_LE(0, self->other);					\
+	self->toucher.p = map(self->fd, FOLIO_OWN * self->folio,	\
+			      self->folio, RW);				\
+	ASSERT_NE(MAP_FAILED, self->toucher.p);				\
+	set_delay(DELAY_MS);						\
+} while (0)
+
+#define end() do {							\
+	munmap((void *)self->toucher.p, self->folio);			\
+	close(self->other);						\
+	close(self->fd);						\
+} while (0)
+
 FIXTURE_SETUP(race)
 {
 	if (access(DELAY, W_OK))
@@ -64,15 +83,8 @@ FIXTURE_SETUP(race)
 	self->layout = layout_default(variant->flags, true);
 	self->layout.name = own_name();
 	self->folio = folio_size(&self->layout);
-	self->fd = create_joined(&self->layout, 0);
-	ASSERT_LE(0, self->fd);
-	/* Somebody else, who keeps the name. */
-	ASSERT_LE(0, open_joined(self->layout.name, 3));
 	self->toucher.write = variant->write;
-	self->toucher.p = map(self->fd, FOLIO_OWN * self->folio, self->folio,
-			      RW);
-	ASSERT_NE(MAP_FAILED, self->toucher.p);
-	set_delay(DELAY_MS);
+	begin();
 }
 
 FIXTURE_TEARDOWN(race)
@@ -97,24 +109,31 @@ static void *touch(void *arg)
 
 TEST_F(race, fault_then_leave)
 {
-	uint64_t start;
-	int result;
+	uint64_t start, took = 0;
+	int result, tries;
 
-	start_fault();
-	start = now_ns();
-	ASSERT_EQ(0, leave(self->fd));
-	start = now_ns() - start;
-	pthread_join(self->toucher.thread, NULL);
-	/* It came before the end, so it may have been served. */
-	result = self->toucher.result;
-	EXPECT_TRUE(result == 0 || result == SIGBUS);
-	/* But nothing of it is left. */
-	set_delay(0);
-	EXPECT_EQ(SIGBUS, probe_read(self->toucher.p));
-	EXPECT_EQ(SIGBUS, probe_write(self->toucher.p));
-	EXPECT_EQ(SIGBUS, probe_read(self->toucher.p + self->folio - 1));
+	/* On a busy machine either of them may be too late. */
+	for (tries = 0; tries < 10 && took < DELAY_MS * MSEC / 4; tries++) {
+		if (tries) {
+			end();
+			begin();
+		}
+		start_fault();
+		start = now_ns();
+		ASSERT_EQ(0, leave(self->fd));
+		took = now_ns() - start;
+		pthread_join(self->toucher.thread, NULL);
+		/* It came before the end, so it may have been served. */
+		result = self->toucher.result;
+		EXPECT_TRUE(result == 0 || result == SIGBUS);
+		/* But nothing of it is left. */
+		set_delay(0);
+		EXPECT_EQ(SIGBUS, probe_read(self->toucher.p));
+		EXPECT_EQ(SIGBUS, probe_write(self->toucher.p));
+		EXPECT_EQ(SIGBUS, probe_read(self->toucher.p + self->folio - 1));
+	}
 	/* The end waited for the fault: there was a race. */
-	EXPECT_LT(DELAY_MS * MSEC / 4, start);
+	EXPECT_LT(DELAY_MS * MSEC / 4, took);
 }
 
 /* The slot's next holder has its window for itself. */
