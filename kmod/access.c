@@ -13,7 +13,6 @@
 
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/ipc_namespace.h>
 #include <linux/mm.h>
@@ -142,18 +141,8 @@ static int admit(struct shmchan_member *member, const struct shmchan_open *o,
 static unsigned int open_delay_ms;
 module_param(open_delay_ms, uint, 0644);
 MODULE_PARM_DESC(open_delay_ms, "test: sleep in OPEN before there is a capability, and before it is let in");
-
-static void open_delay(void)
-{
-	unsigned int ms = READ_ONCE(open_delay_ms);
-
-	if (ms)
-		msleep(ms);
-}
 #else
-static void open_delay(void)
-{
-}
+#define open_delay_ms	0
 #endif
 
 /* A capability for the region of that name. */
@@ -178,11 +167,11 @@ static struct file *open_name(const struct shmchan_open *o, const char *name)
 		file = ERR_PTR(ret);
 		goto out_offer;
 	}
-	open_delay();
+	shmchan_test_delay(open_delay_ms);
 	file = shmchan_member_file(offer.region, o->rights, offer.grant);
 	if (IS_ERR(file))
 		goto out_offer;
-	open_delay();
+	shmchan_test_delay(open_delay_ms);
 	ret = admit(file->private_data, o, name, &offer);
 	if (ret) {
 		fput(file);

@@ -65,18 +65,8 @@ static DECLARE_DELAYED_WORK(pinned_work, shmchan_pinned_work);
 static unsigned int fault_delay_ms;
 module_param(fault_delay_ms, uint, 0644);
 MODULE_PARM_DESC(fault_delay_ms, "test: sleep in ->fault with the folio locked");
-
-static void fault_delay(void)
-{
-	unsigned int ms = READ_ONCE(fault_delay_ms);
-
-	if (ms)
-		msleep(ms);
-}
 #else
-static void fault_delay(void)
-{
-}
+#define fault_delay_ms	0
 #endif
 
 /* Nothing about a region's inode can be changed from outside. */
@@ -631,7 +621,7 @@ static vm_fault_t shmchan_fault(struct vm_fault *vmf)
 		folio_unlock(folio);
 		return shmchan_fault_ended(vmf, member);
 	}
-	fault_delay();
+	shmchan_test_delay(fault_delay_ms);
 	/* Under the lock, so that shmchan_memory_fence() counts no visitor. */
 	folio_get(folio);
 	vmf->page = folio_file_page(folio, vmf->pgoff);

@@ -49,6 +49,7 @@
 
 #include <linux/atomic.h>
 #include <linux/cache.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
@@ -736,5 +737,15 @@ void shmchan_quota_query(struct shmchan_query_device *query);
 bool shmchan_quota_charged(const struct shmchan_region *region,
 			   struct shmchan_query *query);
 int shmchan_list_users_ioctl(struct shmchan_call *call);
+
+/**
+ * shmchan_test_delay - make a moment long enough for a test to meet it
+ * @ms: a parameter of a module with test hooks; else the constant 0
+ */
+static inline void shmchan_test_delay(unsigned int ms)
+{
+	if (ms)
+		msleep(ms);
+}
 
 #endif /* _SHMCHAN_H */
