@@ -126,8 +126,8 @@ static void take_back(struct shmchan_joining *join, unsigned int nr, gfp_t gfp)
 static void join_alternate(struct shmchan_joining *join, unsigned int i)
 {
 	unsigned int k, freed;
+	gfp_t gfp = 0, next;
 	unsigned long pfn;
-	gfp_t gfp = 0;
 
 	while (i < join->nr) {
 		freed = 0;
@@ -137,9 +137,10 @@ static void join_alternate(struct shmchan_joining *join, unsigned int i)
 			if (join->gone & BIT_ULL(i))
 				continue;
 			pfn = join->pfn + i * SHMCHAN_HUGE_PAGES;
-			if (k && shmchan_block_gfp(pfn, join->gfp) != gfp)
+			next = shmchan_block_gfp(pfn, join->gfp);
+			if (k && next != gfp)
 				break;
-			gfp = shmchan_block_gfp(pfn, join->gfp);
+			gfp = next;
 			freed += free_block(pfn);
 			k++;
 		}
