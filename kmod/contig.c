@@ -258,9 +258,12 @@ static unsigned long movable_pages(struct page *page)
 	    page_ref_count(head) >= GUP_PIN_COUNTING_BIAS)
 		return 0;
 	if (!test_bit(PG_lru, &flags)) {
+		/* Before 6.17 it looks like a balloon's where it is on no list. */
+		if (PageSlab(page))
+			return 0;
 		/* Not on its list yet, or again; or a balloon's, say. */
 		if (!shmchan_page_has_mover(page) &&
-		    (!READ_ONCE(head->mapping) || PageSlab(page) ||
+		    (!READ_ONCE(head->mapping) ||
 		     !test_bit(PG_uptodate, &flags)))
 			return 0;
 	} else if (test_bit(PG_unevictable, &flags) &&
