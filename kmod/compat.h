@@ -267,18 +267,23 @@ static inline void shmchan_uring_done(struct io_uring_cmd *cmd, int ret,
 #endif
 }
 
-/* What a request that has been done returns. */
+/*
+ * What a request that has been done returns.  After EAGAIN io_uring would issue it
+ * once more, by a thread, when what it points to may be something else.
+ */
 static inline int shmchan_uring_return(struct io_uring_cmd *cmd, int ret,
 				       unsigned int issue_flags)
 {
+	bool complete = ret == -EAGAIN;
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 	/* All but 0 would be an error to what is linked behind it. */
-	if (ret > 0) {
-		shmchan_uring_done(cmd, ret, issue_flags);
-		return -EIOCBQUEUED;
-	}
+	complete |= ret > 0;
 #endif
-	return ret;
+	if (!complete)
+		return ret;
+	shmchan_uring_done(cmd, ret, issue_flags);
+	return -EIOCBQUEUED;
 }
 
 /*

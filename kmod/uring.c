@@ -340,9 +340,10 @@ static int uring_wait(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (ret)
 		return ret;
 	ret = do_wait(cmd, issue_flags, &w);
-	if (ret != -EIOCBQUEUED)
-		shmchan_trace_done(cmd->file, SHMCHAN_CMD_WAIT, &w, ret);
-	return ret;
+	if (ret == -EIOCBQUEUED)
+		return ret;
+	shmchan_trace_done(cmd->file, SHMCHAN_CMD_WAIT, &w, ret);
+	return shmchan_uring_return(cmd, ret, issue_flags);
 }
 
 /*

@@ -150,6 +150,54 @@ TEST_F(wait, ring_behind_a_wait)
 	EXPECT_EQ(1, self->status.bells[BELL_SHARED].seq);
 }
 
+/*
+ * EAGAIN is told at once.  It is also what io_uring tries again after, by a thread:
+ * by then there may be anything where the wait has been.
+ */
+TEST_F(wait, beside_asym_members)
+{
+	struct shmchan_join j = {
+		.size = sizeof(j), .flags = SHMCHAN_JOIN_ASYM, .slot = 2,
+	};
+	struct shmchan_wait_elem e;
+	struct io_uring_sqe sqe;
+	struct shmchan_wait w;
+	unsigned int i;
+	int asym;
+
+	asym = open_region(name, SHMCHAN_RIGHT_ALL);
+	ASSERT_EQ(0, call(asym, SHMCHAN_IOC_JOIN, &j));
+	for (i = 0; i < 100; i++) {
+		e = word_elem(BELL_OF(0));
+		w = uring_wait_args(&e, 1);
+		w.flags = SHMCHAN_WAIT_FENCED;
+		sqe = uring_wait_sqe(self->fd, &w);
+		sqe.flags = IOSQE_IO_LINK;
+		uring_queue(&self->ring, &sqe);
+		sqe = uring_ring_sqe(self->fd, BELL_SHARED, 0);
+		uring_queue(&self->ring, &sqe);
+		ASSERT_EQ(2, uring_enter(&self->ring, 2));
+		/* What would wait for ever. */
+		w.flags = 0;
+		EXPECT_EQ(-EAGAIN, uring_result(&self->ring, PATIENCE_MS));
+		EXPECT_EQ(-ECANCELED, uring_result(&self->ring, PATIENCE_MS));
+	}
+	EXPECT_EQ(0, waiters(BELL_OF(0)));
+
+	/* By a thread as well, as long as it is there. */
+	w.flags = SHMCHAN_WAIT_FENCED;
+	sqe = uring_wait_sqe(self->fd, &w);
+	sqe.flags = IOSQE_ASYNC;
+	ASSERT_EQ(0, uring_submit(&self->ring, &sqe));
+	EXPECT_EQ(-EAGAIN, uring_result(&self->ring, PATIENCE_MS));
+	EXPECT_EQ(0, leave(asym));
+	ASSERT_EQ(0, uring_submit(&self->ring, &sqe));
+	EXPECT_TRUE(eventually(waiters(BELL_OF(0)) == 1));
+	word64(0) = 1;
+	EXPECT_EQ(1, ring(self->ringer, BELL_OF(0), 0));
+	EXPECT_EQ(0, uring_result(&self->ring, PATIENCE_MS));
+}
+
 TEST_F(wait, most_conditions_of_two_regions)
 {
 	struct shmchan_wait_elem e[SHMCHAN_MAX_ELEMS + 1];

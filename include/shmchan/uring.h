@@ -12,7 +12,8 @@
  *  prep_poll		a completion each time the file of a member becomes
  *			readable; for it the contract of <shmchan/loop.h> holds:
  *			drain, arm, drain again if EAGAIN, sleep
- *  prep_read_events	reads what has made it so; it does not wait for events
+ *  prep_read_events	reads what has made it so; it does not wait for events:
+ *			without any, EAGAIN
  *
  * ring and wait take a module that can: shmchan_uring_can_ring() and _wait() say
  * so.  poll works with every one, and with a set, too: on its file.  Where
@@ -92,8 +93,9 @@ static inline void shmchan_uring_init_wait(struct shmchan_wait *wait,
 }
 
 /*
- * wait and its elements may go when it has been submitted.  The completion's res:
- * which element has changed, or an error of shmchan_bell_wait(), or ECANCELED, or
+ * wait and its elements may go when it has been submitted, or, where io_uring begins
+ * it later (behind a link, IOSQE_IO_DRAIN, IOSQE_ASYNC), when it has been completed.
+ * The completion's res: which element has changed, or an error of shmchan_bell_wait(), or ECANCELED, or
  * EAGAIN beside members that joined with SHMCHAN_JOIN_ASYM: poll there, and arm.
  */
 static inline int shmchan_uring_prep_wait(struct io_uring_sqe *sqe,
@@ -138,6 +140,8 @@ shmchan_uring_prep_read_events(struct io_uring_sqe *sqe,
 		return fd;
 	io_uring_prep_read(sqe, fd, events,
 			   (unsigned int)(nr * sizeof(*events)), 0);
+	/* Else io_uring would wait for some to come. */
+	sqe->rw_flags = RWF_NOWAIT;
 	return 0;
 }
 

@@ -164,6 +164,15 @@ TEST(polls_and_reads_events)
 		CHECK_EQ(events[0].doorbell, FIX_BELL(0));
 		CHECK_EQ(events[0].count, 1);
 	}
+	/* Without any it does not wait for one. */
+	sqe = io_uring_get_sqe(&ring);
+	CHECK_EQ(shmchan_uring_prep_read_events(sqe, r, events, 4), 0);
+	submit(&ring, sqe, 3);
+	cqe = next_cqe(&ring);
+	CHECK_EQ(cqe.user_data, 3);
+	CHECK_EQ(cqe.res, -EAGAIN);
+	CHECK_GE(shmchan_bell_notify(other, FIX_BELL(0)), 0);
+	CHECK_EQ(shmchan_bell_events(r, events, 4), 1);
 	io_uring_queue_exit(&ring);
 	shmchan_region_close(other);
 	shmchan_region_close(r);

@@ -1218,13 +1218,16 @@ struct shmchan_uring_ring {
  * @reserved: 0
  *
  * Lies in the cmd field of the submission queue entry, whose fd is a member's.
- * WAIT; the wait and its elements may go once it has been submitted.  The
- * result is what @index of struct shmchan_wait would be, or an error of WAIT.
- * While it waits it counts as a waiter, as a thread in WAIT does.
+ * WAIT; the wait and its elements may go once it has been submitted, or, where
+ * io_uring begins it later (behind a link, IOSQE_IO_DRAIN, IOSQE_ASYNC), once it
+ * has been completed.  The result is what @index of struct shmchan_wait would be,
+ * or an error of WAIT.  While it waits it counts as a waiter, as a thread in WAIT
+ * does.
  *
  * What ends it are a ring, the end of a member, its deadline (ETIMEDOUT), and
  * the end of the ring of io_uring, or exit or execve() of the thread that
- * submitted it: ECANCELED then, if anybody is left to see.  A thread's exit may
+ * submitted it, or execve() of another that has requests in the same ring:
+ * ECANCELED then, if anybody is left to see.  A thread's exit may
  * leave it queued until it is rung, or until the ring of io_uring goes; it is
  * never the one that a ring with @max_wake chooses.  IORING_OP_ASYNC_CANCEL and
  * IORING_OP_LINK_TIMEOUT know nothing of such requests (6.12): to call one off have
