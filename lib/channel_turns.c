@@ -17,11 +17,25 @@
 #include <string.h>
 
 #include "channel_private.h"
+#include "lane_private.h"
 
 /* Idle lanes that are looked at beside hot ones. */
 #define BESIDE		16
 /* So often in a row there was nothing: it is idle. */
 #define COLD		64
+
+/* Has this holder of a seat come to an end? */
+static int over(uint64_t word)
+{
+	switch (SHMCHAN_SLOT_WORD_STATE(word)) {
+	case SHMCHAN_SLOT_FREE:
+	case SHMCHAN_SLOT_CLAIMING:
+	case SHMCHAN_SLOT_LIVE:
+		return 0;
+	default:
+		return 1;
+	}
+}
 
 /* Reading at r is over for now: what is to change until we come again? */
 void channel_park(struct shmchan_receiver *rx, struct shmchan_lane_reader *r)
@@ -40,6 +54,10 @@ void channel_park(struct shmchan_receiver *rx, struct shmchan_lane_reader *r)
 		g->seen = in->bad;	/* until somebody mends it */
 	else if (!shmchan_hdr_committed(header))
 		g->seen = header;
+	else if (lane_header_jumps(header) &&
+		 over(shmchan_load_acquire((uint64_t *)r->writer_word)))
+		/* Who left that amid a repair has ended: its successor goes on. */
+		in->bad = g->seen = header;
 }
 
 void channel_wake(void *arg)
@@ -93,19 +111,6 @@ static void cool(struct shmchan_receiver *rx, uint32_t place)
 	rx->nr_hot--;
 	memmove(&rx->hot[place], &rx->hot[place + 1],
 		(rx->nr_hot - place) * sizeof(rx->hot[0]));
-}
-
-/* Has this holder of a seat come to an end? */
-static int over(uint64_t word)
-{
-	switch (SHMCHAN_SLOT_WORD_STATE(word)) {
-	case SHMCHAN_SLOT_FREE:
-	case SHMCHAN_SLOT_CLAIMING:
-	case SHMCHAN_SLOT_LIVE:
-		return 0;
-	default:
-		return 1;
-	}
 }
 
 /* Has anything happened to senders since we looked?  That one comes is no news. */

@@ -71,6 +71,8 @@ spin(struct shmchan_receiver *rx, channel_look_fn fn,
 			shmchan_cpu_relax();
 		}
 		now = shmchan__now();
+		/* For who was told to spin for longer than a death may take. */
+		(void)shmchan_region_poll_members(rx->region);
 	} while (now < until);
 	/* Cut short, it says nothing. */
 	if (until != deadline)
@@ -112,8 +114,11 @@ static int sleep_until(struct shmchan_receiver *rx, uint64_t deadline)
 	uint64_t begin;
 	int err;
 
-	if (channel_something(rx))
+	if (channel_something(rx)) {
+		/* It may be a repair that goes on as long as nobody sees it die. */
+		(void)shmchan_region_poll_members(rx->region);
 		return 0;
+	}
 	channel_publish(rx);
 	if (rx->poll) {
 		/* Nobody would ring; but let whoever we wait for run. */

@@ -108,6 +108,14 @@ static inline int lane_header_sane(const struct shmchan_lane *lane,
 	       offset + shmchan_lane_extent(length) <= lane->capacity;
 }
 
+/* Is that a writer's who leaves what the last one left behind? */
+static inline int lane_header_jumps(uint64_t header)
+{
+	return shmchan_hdr_committed(header) &&
+	       shmchan_hdr_kind(header) == SHMCHAN_HDR_CTRL &&
+	       shmchan_hdr_length(header) == SHMCHAN_CTRL_JUMP;
+}
+
 /* The word behind the header of a RUN; whether it goes with the header. */
 static inline int lane_run_sane(uint64_t header, uint64_t word,
 				uint32_t *size, uint32_t *count)

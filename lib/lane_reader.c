@@ -205,6 +205,19 @@ static int reader_bad(struct shmchan_lane_reader *r, uint64_t header)
 		(unsigned long long)header, (unsigned long long)r->pos));
 }
 
+/* There is no more of the writer that ended, whose slot word that is. */
+static int reader_over(struct shmchan_lane_reader *r, uint64_t word)
+{
+	r->end_seen = 1;
+	reader_oldest(r, SHMCHAN_SLOT_WORD_GEN(word) + 1);
+	shmchan_lane_publish(r);
+	if (r->eos)
+		return -EPIPE;
+	return lane_fail(EOWNERDEAD,
+			 "lane: the writer, generation %u of slot %u, died",
+			 SHMCHAN_SLOT_WORD_GEN(word), r->lane.writer_slot);
+}
+
 /*
  * At pos is a header that is 0 or BUSY.  Is that the end?  0: look again.
  *
@@ -242,17 +255,8 @@ static int reader_judge(struct shmchan_lane_reader *r)
 		return 0;
 	if (lane_passed(r, r->pos))
 		return 0;
-	if (!(uint32_t)header) {
-		r->end_seen = 1;
-		reader_oldest(r, SHMCHAN_SLOT_WORD_GEN(word) + 1);
-		shmchan_lane_publish(r);
-		if (r->eos)
-			return -EPIPE;
-		return lane_fail(EOWNERDEAD,
-				 "lane: the writer, generation %u of slot %u, died",
-				 SHMCHAN_SLOT_WORD_GEN(word),
-				 r->lane.writer_slot);
-	}
+	if (!(uint32_t)header)
+		return reader_over(r, word);
 	/* Reserved by the dead; what it committed behind it still counts. */
 	if (shmchan_hdr_kind(header) != SHMCHAN_HDR_DATA ||
 	    !lane_header_sane(&r->lane, header, r->pos))
@@ -261,9 +265,33 @@ static int reader_judge(struct shmchan_lane_reader *r)
 	return 0;
 }
 
-static int reader_control(struct shmchan_lane_reader *r, uint64_t header)
+/*
+ * JUMP: the last writer left nonsense from here on.  Who says so says then where
+ * its own begins; if it ended in between, its successor comes here again.
+ */
+static int reader_jump(struct shmchan_lane_reader *r)
 {
 	struct shmchan_lane_checkpoint place;
+	uint64_t word = 0;
+
+	/* As in reader_judge(): what the dead did is visible then. */
+	if (r->lane.slots)
+		word = shmchan_load_acquire((uint64_t *)r->writer_word);
+	if (!reader_find(r, SHMCHAN_FROM_NOW, r->pos + 8, &place)) {
+		if (!SHMCHAN_SLOT_WORD_GEN(word) || lane_passed(r, r->pos) ||
+		    SHMCHAN_SLOT_WORD_STATE(word) == SHMCHAN_SLOT_LIVE)
+			return -EAGAIN;
+		return reader_over(r, word);
+	}
+	shmchan_lane__move(r, place.pos);
+	r->records = place.records;
+	reader_epoch(r, 0);
+	return lane_fail(EBADMSG,
+			 "lane: the last writer left nonsense behind; jumped over it");
+}
+
+static int reader_control(struct shmchan_lane_reader *r, uint64_t header)
+{
 
 	switch (shmchan_hdr_length(header)) {
 	case SHMCHAN_CTRL_EOS:
@@ -286,14 +314,7 @@ static int reader_control(struct shmchan_lane_reader *r, uint64_t header)
 		r->end_seen = 0;
 		return 0;
 	default:
-		/* JUMP: the last writer left nonsense from here on. */
-		if (!reader_find(r, SHMCHAN_FROM_NOW, r->pos + 8, &place))
-			return reader_none(r, -EAGAIN);
-		shmchan_lane__move(r, place.pos);
-		r->records = place.records;
-		reader_epoch(r, 0);
-		return reader_none(r, lane_fail(EBADMSG,
-			"lane: the last writer left nonsense behind; jumped over it"));
+		return reader_none(r, reader_jump(r));
 	}
 }
 

@@ -62,8 +62,7 @@ static int repair_walk(struct shmchan_lane_writer *w)
 					   &size, &count))
 				return 1;
 			w->records += count;
-		} else if (kind == SHMCHAN_HDR_CTRL &&
-			   shmchan_hdr_length(header) == SHMCHAN_CTRL_JUMP) {
+		} else if (lane_header_jumps(header)) {
 			return 1;
 		}
 	}

@@ -41,7 +41,8 @@ int shmchan__rpc_server_conds(struct shmchan_rpc_server *s,
 {
 	int err = check(s ? s->region : NULL), found;
 
-	if (!err && (!s->armed || rings(s) != s->armed_seq)) {
+	if (!err && (s->region->backend == SHMCHAN_BACKEND_LOCAL ||
+		     !s->armed || rings(s) != s->armed_seq)) {
 		s->armed = 0;
 		err = shmchan__bell_count(s->region, BELL_SERVER,
 					  &s->armed_seq);
@@ -105,7 +106,24 @@ static int has_header(const struct shmchan_rpc_client *c, uint64_t *header)
 {
 	*header = shmchan_load_acquire(shmchan_lane__from(&c->r, c->r.pos));
 	return !c->bad && c->nr_pending &&
-	       (c->r.run_left || shmchan_hdr_committed(*header));
+	       (c->r.run_left || (shmchan_hdr_committed(*header) &&
+				  !lane_header_jumps(*header)));
+}
+
+/* Another server will say that it has put the lane in order; 1: it has. */
+static int await_repair(const struct shmchan_rpc_client *c, uint64_t header,
+			struct shmchan_cond *cond)
+{
+	uint64_t server;
+
+	if (!c->bad && !lane_header_jumps(header))
+		return 0;
+	if (shmchan__rpc_in_order(c, &server) &&
+	    (!c->bad || server != c->bad_server))
+		return 1;
+	cond->elem = shmchan_elem64(c->bell,
+		rpc_offset(c->region, &c->server->generation), server);
+	return 0;
 }
 
 /*
@@ -140,12 +158,8 @@ int shmchan__rpc_client_conds(struct shmchan_rpc_client *c,
 	shmchan_lane_publish(&c->r);
 	conds[0].elem = shmchan_elem64(c->bell, c->reply_ring +
 				       (c->r.pos & c->r.mask), header);
-	/* Another one will say that it has put the lane in order. */
-	if (c->bad)
-		conds[0].elem = shmchan_elem64(c->bell,
-			rpc_offset(c->region, &c->server->generation),
-			shmchan_load_acquire((uint64_t *)
-					     &c->server->generation));
+	if (await_repair(c, header, &conds[0]))
+		return 1;
 	conds[1].elem = shmchan_elem64(c->bell, c->dropped_word, c->dropped);
 	conds[2].elem = shmchan_elem_slot(c->region, SLOT_SERVER, peer);
 	conds[0].region = conds[1].region = conds[2].region = c->region;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "lane_private.h"
 #include "loop_private.h"
 #include "spsc_private.h"
 
@@ -43,7 +44,12 @@ static int something_there(const struct shmchan_spsc *ch, uint64_t peer,
 	const struct shmchan_lane_reader *r = &ch->r;
 
 	*header = shmchan_load_acquire(shmchan_lane__from(r, r->pos));
-	if (r->run_left || r->deferred || shmchan_hdr_committed(*header))
+	if (r->run_left || r->deferred)
+		return 1;
+	/* Who died amid a repair leaves a jump, and no more comes of it. */
+	if (shmchan_hdr_committed(*header) &&
+	    (SHMCHAN_SLOT_WORD_STATE(peer) == SHMCHAN_SLOT_LIVE ||
+	     !lane_header_jumps(*header)))
 		return 1;
 	switch (SHMCHAN_SLOT_WORD_STATE(peer)) {
 	case SHMCHAN_SLOT_FREE:

@@ -67,6 +67,8 @@ static int attach(struct shmchan_rpc_client *c,
 	int err;
 
 	c->bell = BELL_CLIENT(region->slot);
+	/* Numbers of its own: what is still said of the last holder's is none of ours. */
+	c->next_id = (region->generation - 1) << 20;
 	c->own = rpc_client_page(region, header, region->slot);
 	c->server = rpc_server_page(region, header, region->slot);
 	c->dropped_word = rpc_offset(region, &c->server->dropped);

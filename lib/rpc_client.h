@@ -4,6 +4,7 @@
 
 /* What the files of the client share. */
 
+#include "lane_private.h"
 #include "rpc_private.h"
 
 #pragma GCC visibility push(hidden)
@@ -69,6 +70,14 @@ int shmchan__rpc_nothing(struct shmchan_rpc_client *c, int err, uint64_t pos);
 void shmchan__rpc_end_dropped(struct shmchan_rpc_client *c);
 /* That server breaks the rules: nothing is heard of it any more. */
 void shmchan__rpc_bad_server(struct shmchan_rpc_client *c);
+/* Is there a server that says it has put the lane in order?  *server: who says so. */
+int shmchan__rpc_in_order(const struct shmchan_rpc_client *c, uint64_t *server);
+/* Are we in front of a jump? */
+static inline int shmchan__rpc_jumps(const struct shmchan_rpc_client *c)
+{
+	return !c->r.run_left && lane_header_jumps(shmchan_load_acquire(
+		shmchan_lane__from(&c->r, c->r.pos)));
+}
 /* c->bad: 0, there is another by now; EAGAIN, there will be; EBADMSG; ESTALE. */
 int shmchan__rpc_after_bad(struct shmchan_rpc_client *c);
 /* How the call ended, in words; returns err. */

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 
+#include "lane_private.h"
 #include "rpc_client.h"
 
 /* Those of one kind are over. */
@@ -41,10 +42,36 @@ static void end_calls(struct shmchan_rpc_client *c,
 	}
 }
 
+static int was_last(const struct shmchan_rpc_client *c,
+		    const struct shmchan_rpc__pending *p)
+{
+	return p->server + 1 == c->ended;
+}
+
 static int was_before(const struct shmchan_rpc_client *c,
 		      const struct shmchan_rpc__pending *p)
 {
 	return p->server < c->ended;
+}
+
+/*
+ * The lane says of servers that closed that they did, but not whose word that is if
+ * a successor ended before it had written anything.
+ */
+static void end_servers(struct shmchan_rpc_client *c)
+{
+	int how;
+
+	c->ended = c->r.whose.oldest;
+	if (c->nr_pending) {
+		how = shmchan__rpc_how_ended(c->region, SLOT_SERVER,
+					     c->ended - 1);
+		if (how)
+			end_calls(c, was_last, how);
+		end_calls(c, was_before, c->end_error ? c->end_error :
+							-EOWNERDEAD);
+	}
+	c->end_error = 0;
 }
 
 static int was_dropped(const struct shmchan_rpc_client *c,
@@ -68,24 +95,37 @@ static int is_any(const struct shmchan_rpc_client *c,
 	return 1;
 }
 
-/* Whose lane it is; not whose it will be, once that one has repaired it. */
+/*
+ * Whose lane it is; not whose it will be, once that one has repaired it, even if it
+ * names that one.
+ */
 void shmchan__rpc_bad_server(struct shmchan_rpc_client *c)
 {
+	uint64_t word = shmchan_load_acquire((uint64_t *)c->server_word);
+
 	c->bad_server = shmchan_load_acquire((uint64_t *)
 					     &c->server->generation);
+	if (c->bad_server > SHMCHAN_SLOT_WORD_GEN(word))
+		c->bad_server = SHMCHAN_SLOT_WORD_GEN(word);
 	c->bad = 1;
 	end_calls(c, is_any, -EBADMSG);
 }
 
-int shmchan__rpc_after_bad(struct shmchan_rpc_client *c)
+int shmchan__rpc_in_order(const struct shmchan_rpc_client *c, uint64_t *server)
 {
 	uint64_t word = shmchan_load_acquire((uint64_t *)c->server_word);
-	uint64_t server = shmchan_load_acquire((uint64_t *)
-					       &c->server->generation);
+
+	*server = shmchan_load_acquire((uint64_t *)&c->server->generation);
+	return SHMCHAN_SLOT_WORD_STATE(word) == SHMCHAN_SLOT_LIVE &&
+	       SHMCHAN_SLOT_WORD_GEN(word) == *server;
+}
+
+int shmchan__rpc_after_bad(struct shmchan_rpc_client *c)
+{
+	uint64_t server;
 	int err;
 
-	if (SHMCHAN_SLOT_WORD_STATE(word) != SHMCHAN_SLOT_LIVE ||
-	    SHMCHAN_SLOT_WORD_GEN(word) != server)
+	if (!shmchan__rpc_in_order(c, &server))
 		return -EAGAIN;
 	if (server == c->bad_server)
 		return shmchan__fail(EBADMSG,
@@ -98,6 +138,21 @@ int shmchan__rpc_after_bad(struct shmchan_rpc_client *c)
 	if (!err)
 		c->bad = 0;
 	return err;
+}
+
+/*
+ * A jump without a place to go to is a repair under way; but not if the server says
+ * that the lane is in order, and said so before we looked.
+ */
+static int leads_nowhere(struct shmchan_rpc_client *c)
+{
+	const uint8_t *data;
+	uint64_t pos = c->r.pos, server, end;
+	uint32_t length, id;
+
+	return shmchan__rpc_jumps(c) && shmchan__rpc_in_order(c, &server) &&
+	       shmchan_lane__front(&c->r, &data, &length, &id, &end) ==
+	       -EAGAIN && c->r.pos == pos && shmchan__rpc_jumps(c);
 }
 
 int shmchan__rpc_nothing(struct shmchan_rpc_client *c, int err, uint64_t pos)
@@ -113,11 +168,11 @@ int shmchan__rpc_nothing(struct shmchan_rpc_client *c, int err, uint64_t pos)
 		shmchan__rpc_bad_server(c);
 		return -EAGAIN;
 	}
-	if (c->r.whose.oldest > c->ended) {
-		c->ended = c->r.whose.oldest;
-		end_calls(c, was_before, c->end_error ? c->end_error :
-							-EOWNERDEAD);
-		c->end_error = 0;
+	if (c->r.whose.oldest > c->ended)
+		end_servers(c);
+	if (err == -EAGAIN && c->r.pos == pos && leads_nowhere(c)) {
+		shmchan__rpc_bad_server(c);
+		return -EAGAIN;
 	}
 	if (c->r.pos != pos)
 		return 0;

@@ -133,9 +133,7 @@ static int nothing(struct shmchan_rpc__seat *seat, uint64_t pos)
 								  pos));
 
 	if (seat->r.pos == pos && !seat->r.run_left &&
-	    shmchan_hdr_committed(header) &&
-	    shmchan_hdr_kind(header) == SHMCHAN_HDR_CTRL &&
-	    shmchan_hdr_length(header) == SHMCHAN_CTRL_JUMP)
+	    lane_header_jumps(header))
 		return bad_request(seat, "a jump to nowhere at position", pos);
 	return -EAGAIN;
 }

@@ -105,6 +105,11 @@ struct shmchan_rpc__seat {
  * EBADMSG: its lanes cannot be used.
  */
 int shmchan__rpc_seat_look(struct shmchan_rpc__seat *seat);
+/* How the client that we know has ended: EPIPE, EOWNERDEAD. */
+int shmchan__rpc_seat_end(const struct shmchan_rpc__seat *seat);
+/* The same of anybody who had a slot; 0: that is not known, or it has not. */
+int shmchan__rpc_how_ended(const struct shmchan_region *region, uint32_t slot,
+			   uint32_t generation);
 /* The client broke the rules; next() tells of it. */
 void shmchan__rpc_seat_bad(struct shmchan_rpc__seat *seat);
 /* Has the client taken the call back? */

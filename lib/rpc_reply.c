@@ -45,7 +45,6 @@ static int find(struct shmchan_rpc_server *s,
 {
 	const char *name = shmchan__name_of(s->region);
 	struct shmchan_rpc__seat *seat;
-	uint64_t word;
 	int err = shmchan_region_check(s->region);
 
 	if (err)
@@ -60,12 +59,8 @@ static int find(struct shmchan_rpc_server *s,
 			return gone(seat, -EOWNERDEAD);
 		return not_open(call, name);
 	}
-	word = shmchan_load_acquire((uint64_t *)seat->word);
-	if (word != seat->live_word)
-		return gone(seat, SHMCHAN_SLOT_WORD_GEN(word) ==
-				  seat->generation &&
-				  SHMCHAN_SLOT_WORD_STATE(word) ==
-				  SHMCHAN_SLOT_LEFT ? -EPIPE : -EOWNERDEAD);
+	if (shmchan_load_acquire((uint64_t *)seat->word) != seat->live_word)
+		return gone(seat, shmchan__rpc_seat_end(seat));
 	if (seat->open[PLACE(call->id)] == call->id)
 		return shmchan__rpc_seat_taken_back(seat, call->id) ?
 		       taken_back(seat, call->id) : 0;
@@ -155,6 +150,10 @@ static int put_later(struct shmchan_rpc__seat *seat,
 			"rpc: client %llu has no room for the reply to call %llu",
 			(unsigned long long)seat->slot,
 			(unsigned long long)call->id);
+	/* Its client may have gone while we waited. */
+	err = find(seat->s, call, &unused);
+	if (err)
+		return err;
 	shmchan__rpc_seat_drop(seat, call->id);
 	seat->open[PLACE(call->id)] = 0;
 	return shmchan__fail(EOVERFLOW,

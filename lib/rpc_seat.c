@@ -10,8 +10,13 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "rpc_private.h"
+
+/* Longer than a JOIN waits for the references of an exit, by far. */
+#define CLAIM_TRIES	200
+#define CLAIM_PAUSE_NS	1000000
 
 /* Room in the request lane: the client may be waiting for it. */
 static void wake_client(void *arg)
@@ -111,20 +116,55 @@ static int attach(struct shmchan_rpc__seat *seat, uint64_t word)
 	       -ESTALE ? -ESTALE : 0;
 }
 
-/* How the one that we knew has ended: EPIPE, EOWNERDEAD. */
-static int how_ended(const struct shmchan_rpc__seat *seat, uint64_t word)
+/* While somebody else takes the slot, its word tells of nobody's end: for a moment. */
+static uint64_t settled_word(const struct shmchan_region *region, uint32_t slot)
 {
-	struct shmchan_member_info info;
-	uint32_t state = SHMCHAN_SLOT_WORD_STATE(word);
+	uint64_t word = shmchan_slot_word(region, slot);
+	int tries = CLAIM_TRIES;
 
-	if (SHMCHAN_SLOT_WORD_GEN(word) != seat->generation ||
-	    state == SHMCHAN_SLOT_CLAIMING) {
-		state = SHMCHAN_SLOT_DIED;
-		if (!shmchan_region_member(seat->region, seat->slot, &info) &&
-		    info.previous_holder.generation == seat->generation)
-			state = info.previous_holder.state;
+	while (SHMCHAN_SLOT_WORD_STATE(word) == SHMCHAN_SLOT_CLAIMING &&
+	       tries--) {
+		nanosleep(&(struct timespec){ .tv_nsec = CLAIM_PAUSE_NS },
+			  NULL);
+		word = shmchan_slot_word(region, slot);
 	}
-	return state == SHMCHAN_SLOT_LEFT ? -EPIPE : -EOWNERDEAD;
+	return word;
+}
+
+int shmchan__rpc_how_ended(const struct shmchan_region *region, uint32_t slot,
+			   uint32_t generation)
+{
+	uint64_t word = settled_word(region, slot);
+	uint32_t state = SHMCHAN_SLOT_WORD_STATE(word);
+	struct shmchan_member_info info;
+
+	if (SHMCHAN_SLOT_WORD_GEN(word) != generation) {
+		if (shmchan_region_member(region, slot, &info))
+			return 0;
+		if (info.current_holder.generation == generation)
+			state = info.current_holder.state;
+		else if (info.previous_holder.generation == generation)
+			state = info.previous_holder.state;
+		else
+			return 0;
+	}
+	switch (state) {
+	case SHMCHAN_SLOT_LEFT:
+		return -EPIPE;
+	case SHMCHAN_SLOT_DIED:
+	case SHMCHAN_SLOT_REVOKED:
+		return -EOWNERDEAD;
+	default:
+		return 0;
+	}
+}
+
+int shmchan__rpc_seat_end(const struct shmchan_rpc__seat *seat)
+{
+	int how = shmchan__rpc_how_ended(seat->region, seat->slot,
+					 seat->generation);
+
+	return how ? how : -EOWNERDEAD;
 }
 
 int shmchan__rpc_seat_look(struct shmchan_rpc__seat *seat)
@@ -137,9 +177,11 @@ int shmchan__rpc_seat_look(struct shmchan_rpc__seat *seat)
 		/* All zero is what who is revoked sees. */
 		if (shmchan_region_check(seat->region))
 			return -ESTALE;
-		seat->last_end = how_ended(seat, word);
+		seat->last_end = shmchan__rpc_seat_end(seat);
 		seat->last = seat->generation;
 		seat->generation = 0;
+		/* Who comes next is waited for, and told of if it is bad. */
+		seat->bad = 0;
 		return seat->last_end;
 	}
 	/* Pairs with the store in the client's attach(). */

@@ -80,6 +80,8 @@ static int spin_first(struct shmchan_rpc_server *s, uint64_t until)
 		}
 		shmchan_cpu_relax();
 		now = shmchan__now();
+		/* For who was told to spin for longer than a death may take. */
+		(void)shmchan_region_poll_members(s->region);
 	} while (now < end);
 	/* Cut short, it says nothing. */
 	if (end != until)

@@ -55,6 +55,8 @@ static int spin_first(struct shmchan_rpc_client *c, const struct word *words,
 			shmchan_cpu_relax();
 		}
 		now = shmchan__now();
+		/* For who was told to spin for longer than a death may take. */
+		(void)shmchan_region_poll_members(c->region);
 	}
 	/* Cut short, it says nothing. */
 	if (end != until)
@@ -94,21 +96,24 @@ int shmchan__rpc_wait(struct shmchan_rpc_client *c, uint64_t peer, int room,
 		{ &c->server->dropped, c->dropped, c->bell },
 		{ NULL, pos, c->bell },
 	};
-	int err = shmchan_region_check(c->region);
+	int err = shmchan_region_check(c->region), repair;
 
 	if (err)
 		return err;
 	/* Whatever the server does to what we look at, time is up when it is. */
 	if (until != SHMCHAN_FOREVER && shmchan__now() >= until)
 		return shmchan__fail(ETIMEDOUT, "rpc: the time is up");
+	repair = c->bad || lane_header_jumps(words[0].value);
 	/* Came meanwhile; or it is one more than a look skips. */
-	if (!c->bad &&
-	    (shmchan_hdr_committed(words[0].value) || c->r.run_left))
+	if (c->r.run_left ||
+	    (!repair && shmchan_hdr_committed(words[0].value)))
 		return 0;
-	if (c->bad) {
+	if (repair) {
 		/* Another one will say that it has put the lane in order. */
 		words[0].at = &c->server->generation;
-		words[0].value = shmchan_load_acquire((uint64_t *)words[0].at);
+		if (shmchan__rpc_in_order(c, &words[0].value) &&
+		    (!c->bad || words[0].value != c->bad_server))
+			return 0;
 	}
 	words[3].at = &shmchan_lane_cursor(&c->w.lane, 0)->pos;
 	if (spin_first(c, words, room ? 4 : 3, until))

@@ -89,6 +89,11 @@ static int wait_for_any(struct shmchan_set *set, struct shmchan_ready *ready,
 		if (!deadline)
 			deadline = shmchan_deadline(timeout_ns);
 		err = shmchan_wait_many(conds, set->nr_conds, deadline, NULL);
+		/* However often we are woken for nothing, time is up when it is. */
+		if (!err && deadline != SHMCHAN_FOREVER &&
+		    shmchan__now() >= deadline)
+			err = shmchan__fail(ETIMEDOUT,
+					    "nothing became ready in time");
 		/* Which one it is, the words tell a moment later. */
 		if (err == -ESTALE && ++tries < STALE_TRIES)
 			continue;

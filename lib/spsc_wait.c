@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include "backend.h"
+#include "lane_private.h"
 #include "spin.h"
 #include "spsc_private.h"
 
@@ -151,6 +152,8 @@ static int spin(struct shmchan_spsc *ch, const uint64_t *word, uint64_t value,
 			shmchan_cpu_relax();
 		}
 		*now = shmchan__now();
+		/* For who was told to spin for longer than a death may take. */
+		(void)shmchan_region_poll_members(ch->region);
 	} while (*now < until);
 	return 0;
 }
@@ -239,6 +242,11 @@ static int wait_data(struct shmchan_spsc *ch, uint64_t peer, uint64_t deadline)
 	uint64_t *word = shmchan_lane__from(&ch->r, ch->r.pos);
 	uint64_t header = shmchan_load_acquire(word);
 
+	if (lane_header_jumps(header)) {
+		/* A repair under way; or the sender has died amid it. */
+		(void)shmchan_region_poll_members(ch->region);
+		sched_yield();
+	}
 	/* Came meanwhile; or it is one more than a call skips. */
 	if (shmchan_hdr_committed(header))
 		return timed_out(deadline) ? time_is_up(ch) : 0;

@@ -28,6 +28,8 @@ static unsigned int spin(struct shmchan_workq *q,
 				return got;
 		}
 		now = shmchan__now();
+		/* For who was told to spin for longer than a death may take. */
+		(void)shmchan_region_poll_members(q->region);
 	}
 	return 0;
 }

@@ -233,4 +233,68 @@ TEST(nobody_rings_where_all_poll)
 	shmchan_receiver_close(&rx);
 }
 
+/* As the test of spsc_eos: a sender that is killed as it repairs its lane. */
+TEST(sender_dies_amid_a_repair)
+{
+	struct shmchan_channel_opts opts = SHMCHAN_FANIN_OPTS(.create = 1,
+		.nr_senders = 2, .capacity = 4096);
+	struct shmchan_cond conds[SHMCHAN_RECEIVER_CONDS];
+	uint32_t *reached = shared_alloc(4096);
+	struct shmchan_receiver rx;
+	struct shmchan_sender tx;
+	uint64_t value;
+	pid_t pid;
+
+	open_rx(&rx, "repair", &opts);
+	pid = child_fork();
+	if (!pid) {
+		open_tx(&tx, "repair", &opts);
+		CHECK_EQ(send_u64(&tx, 1, -1), 0);
+		shmchan_store_release(shmchan_lane__at(&tx.w, tx.w.tail),
+				      shmchan_hdr(SHMCHAN_CTRL_JUMP,
+						  SHMCHAN_HDR_CTRL, 0));
+		shmchan_store_seq_cst(reached, 1U);
+		for (;;)
+			sleep_ms(1000);
+	}
+	while (!shmchan_load_seq_cst(reached))
+		sleep_ms(1);
+	CHECK_EQ(recv_u64(&rx, &value, NULL, TOLD_NS), 0);
+	CHECK_EQ(recv_u64(&rx, &value, NULL, 100 * MS), -ETIMEDOUT);
+	child_kill(pid);
+	CHECK_EQ(recv_u64(&rx, &value, NULL, TOLD_NS), -EOWNERDEAD);
+	/* Once; and then it sleeps. */
+	CHECK_EQ(recv_u64(&rx, &value, NULL, 100 * MS), -ETIMEDOUT);
+	CHECK_EQ(shmchan_receiver_conds(&rx, conds), 0);
+	open_tx(&tx, "repair", &opts);
+	CHECK_EQ(send_u64(&tx, 2, -1), 0);
+	CHECK_EQ(recv_u64(&rx, &value, NULL, TOLD_NS), -EBADMSG);
+	CHECK_EQ(recv_u64(&rx, &value, NULL, TOLD_NS), 0);
+	CHECK_EQ(value, 2);
+	shmchan_sender_close(&tx);
+	shmchan_receiver_close(&rx);
+}
+
+/*
+ * The local backend: one who rings is killed after it has said that nobody sleeps any
+ * more, and before the count of rings has moved.  Nothing tells the receiver.
+ */
+TEST(ringer_dies_amid_a_ring)
+{
+	struct shmchan_channel_opts opts = SHMCHAN_FANIN_OPTS(.create = 1,
+		.nr_senders = 2, .capacity = 4096);
+	struct shmchan_cond conds[SHMCHAN_RECEIVER_CONDS];
+	struct shmchan_receiver rx;
+	uint32_t *waiters;
+
+	LOCAL_ONLY("the kernel does both under a lock");
+	open_rx(&rx, "amid", &opts);
+	waiters = &shmchan_doorbell_status(rx.region, 1)->waiters;
+	CHECK_EQ(shmchan_receiver_conds(&rx, conds), 0);
+	CHECK_EQ(shmchan_exchange(waiters, 0), 1);
+	CHECK_EQ(shmchan_receiver_conds(&rx, conds), 0);
+	CHECK_EQ(shmchan_load_seq_cst(waiters), 1);
+	shmchan_receiver_close(&rx);
+}
+
 TEST_MAIN

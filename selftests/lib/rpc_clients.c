@@ -300,4 +300,21 @@ TEST_LIMIT(server_waits_for_room, 60)
 	CHECK_CHILD_OK(pid);
 }
 
+/* So that what is said of the one's calls is not taken for the other's. */
+TEST(holders_of_a_seat_number_their_calls_apart)
+{
+	struct shmchan_rpc_client client;
+	uint32_t ids[3], i, k;
+
+	serve_with(&s, "apart", SHMCHAN_RPC_OPTS(.nr_clients = 1));
+	for (i = 0; i < 3; i++) {
+		ask(&client, "apart");
+		ids[i] = send_one(&client, 1, 1);
+		for (k = 0; k < i; k++)
+			CHECK_NE(ids[k], ids[i]);
+		shmchan_rpc_client_close(&client);
+	}
+	shmchan_rpc_server_close(&s);
+}
+
 TEST_MAIN

@@ -5,7 +5,12 @@
  * one client, which the server is told of; and that no request is executed twice.
  */
 
+#include <sys/resource.h>
+
+#include <shmchan/loop.h>
+
 #include "rpc_fixture.h"
+#include "../../lib/rpc_private.h"
 
 static struct shmchan_rpc_client c;
 static struct shmchan_rpc_server s;
@@ -480,6 +485,86 @@ TEST(next_client_after_one_that_filled_its_lanes)
 		shmchan_rpc_client_close(&c);
 		CHECK_EQ(next_end(&s, &call), -EPIPE);
 	}
+	shmchan_rpc_server_close(&s);
+}
+
+/* It has closed, and the next one is killed before it has looked at its clients. */
+TEST(killed_after_another_closed)
+{
+	uint32_t *reached = shared_alloc(4096), id;
+	struct shmchan_rpc_call call;
+	uint64_t value;
+	pid_t pid;
+
+	serve(&s, "after");
+	ask(&c, "after");
+	id = send_one(&c, 1, 1);
+	next_one(&s, &call);
+	shmchan_rpc_server_close(&s);
+	CHECK_EQ(shmchan_rpc_recv(&c, id, &value, 8, NULL, TOLD_NS), -EPIPE);
+	pid = server_that_stops("after", 0, 0, reached);
+	await(reached);
+	id = send_one(&c, 1, 2);
+	CHECK_EQ(shmchan_rpc_recv(&c, id, &value, 8, NULL, 0), -EAGAIN);
+	child_kill(pid);
+	CHECK_EQ(shmchan_rpc_recv(&c, id, &value, 8, NULL, TOLD_NS),
+		 -EOWNERDEAD);
+	shmchan_rpc_client_close(&c);
+}
+
+/*
+ * What a server leaves that is killed as it repairs its lane: a jump, and no place to
+ * go on at.  Its end is told, the next one is waited for asleep, and it is heard.
+ */
+TEST(killed_amid_a_repair)
+{
+	uint32_t *reached = shared_alloc(4096), id;
+	struct shmchan_cond conds[SHMCHAN_RPC_CLIENT_CONDS];
+	struct shmchan_rpc_call call;
+	struct rusage before, after;
+	struct shmchan_lane_writer *w;
+	uint64_t value;
+	pid_t pid;
+
+	(void)test_name("repair");
+	pid = child_fork();
+	if (!pid) {
+		serve(&s, "repair");
+		next_one(&s, &call);
+		w = &s.seats[call.client - 1].w;
+		shmchan_store_release(shmchan_lane__at(w, w->tail),
+				      shmchan_hdr(SHMCHAN_CTRL_JUMP,
+						  SHMCHAN_HDR_CTRL, 0));
+		/* As if the lane were not in order yet. */
+		shmchan_store_seq_cst(&s.seats[call.client - 1].own->generation,
+				      (uint64_t)0);
+		shmchan_store_seq_cst(reached, 1U);
+		for (;;)
+			sleep_ms(1000);
+	}
+	ask_with(&c, "repair", SHMCHAN_RPC_OPTS(.spin_ns = -1));
+	id = send_one(&c, 1, 1);
+	await(reached);
+	CHECK_EQ(getrusage(RUSAGE_SELF, &before), 0);
+	CHECK_EQ(shmchan_rpc_recv(&c, id, &value, 8, NULL, 300 * MS),
+		 -ETIMEDOUT);
+	CHECK_EQ(shmchan_rpc_client_conds(&c, conds), 0);
+	child_kill(pid);
+	CHECK_EQ(shmchan_rpc_recv(&c, id, &value, 8, NULL, TOLD_NS),
+		 -EOWNERDEAD);
+	/* For a server, as none is there. */
+	CHECK_EQ(shmchan_rpc_send(&c, 1, &value, 8, SHMCHAN_FOREVER, &id,
+				  300 * MS), -ETIMEDOUT);
+	CHECK_EQ(shmchan_rpc_client_conds(&c, conds), 0);
+	CHECK_EQ(getrusage(RUSAGE_SELF, &after), 0);
+	CHECK_LT((after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000000 +
+		 after.ru_utime.tv_usec - before.ru_utime.tv_usec, 200000);
+	serve(&s, "repair");
+	id = send_one(&c, 1, 7);
+	CHECK_EQ(next_one(&s, &call), 7);
+	reply_one(&s, &call, 8);
+	CHECK_EQ(recv_one(&c, id), 8);
+	shmchan_rpc_client_close(&c);
 	shmchan_rpc_server_close(&s);
 }
 

@@ -311,4 +311,67 @@ TEST(bad_server_from_the_beginning)
 	shmchan_rpc_server_close(&s);
 }
 
+/*
+ * Who takes the seat of a client that broke the rules is a member for a moment before
+ * it says that its lanes are in order.  A server that sleeps there waits for that.
+ */
+TEST(successor_of_a_bad_one_is_waited_for)
+{
+	struct shmchan_open_opts opts = SHMCHAN_OPEN_OPTS(.slot = 1);
+	struct shmchan_cond conds[SHMCHAN_RPC_SERVER_CONDS];
+	struct shmchan_rpc_call call;
+	struct shmchan_wire_rpc_client *page;
+	struct shmchan_region *next;
+	uint64_t start;
+
+	begin("waited");
+	CHECK_GE(shmchan_lane_send(&bad.w, "short", 5, 1, 0), 0);
+	start = bad.w.tail;
+	CHECK_EQ(shmchan_rpc_next(&s, &call, NULL, 0, TOLD_NS), -EBADMSG);
+	shmchan_rpc_client_close(&bad);
+	CHECK_EQ(next_end(&s, &call), -EPIPE);
+	CHECK_EQ(shmchan_region_open(&next, test_name("waited"), &opts), 0);
+	CHECK_EQ(shmchan_rpc_next(&s, &call, NULL, 0, 0), -EAGAIN);
+	CHECK_EQ(shmchan_rpc_server_conds(&s, conds), 0);
+	page = rpc_client_page(next, &s.header, 1);
+	shmchan_store_relaxed(&page->start, start);
+	shmchan_store_seq_cst(&page->generation, (uint64_t)next->generation);
+	CHECK_EQ(shmchan_rpc_server_conds(&s, conds), -EAGAIN);
+	CHECK_EQ(shmchan_rpc_next(&s, &call, NULL, 0, 0), -EAGAIN);
+	shmchan_region_close(next);
+	CHECK_EQ(next_end(&s, &call), -EPIPE);
+	CHECK_EQ(call.client, 1);
+	good_one_is_served();
+	shmchan_rpc_client_close(&good);
+	shmchan_rpc_server_close(&s);
+}
+
+/* A server that leaves the place where its reply would be, for none. */
+TEST(server_jumps_to_nowhere)
+{
+	struct shmchan_rpc_reply reply;
+	struct shmchan_rpc_call call;
+	uint64_t value;
+	uint32_t id;
+
+	begin("nowhere");
+	id = send_one(&good, 1, 1);
+	next_one(&s, &call);
+	shmchan_store_release(shmchan_lane__at(&s.seats[1].w,
+					       s.seats[1].w.tail),
+			      shmchan_hdr(SHMCHAN_CTRL_JUMP, SHMCHAN_HDR_CTRL,
+					  0));
+	CHECK_EQ(shmchan_rpc_recv(&good, id, &value, 8, &reply, TOLD_NS),
+		 -EBADMSG);
+	CHECK_EQ(shmchan_rpc_send(&good, 1, &value, 8, SHMCHAN_FOREVER, &id, 0),
+		 -EBADMSG);
+	shmchan_rpc_server_close(&s);
+	serve(&s, "nowhere");
+	CHECK_EQ(shmchan_rpc_next(&s, &call, NULL, 0, 0), -EAGAIN);
+	good_one_is_served();
+	shmchan_rpc_client_close(&bad);
+	shmchan_rpc_client_close(&good);
+	shmchan_rpc_server_close(&s);
+}
+
 TEST_MAIN

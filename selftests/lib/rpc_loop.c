@@ -436,4 +436,23 @@ TEST(what_is_none_is_refused)
 	shmchan_set_close(set);
 }
 
+/* As the test of channels of that name. */
+TEST(ringer_dies_amid_a_ring)
+{
+	struct shmchan_cond conds[SHMCHAN_RPC_SERVER_CONDS];
+	struct shmchan_rpc_server s;
+	struct shmchan_rpc_call call;
+	uint32_t *waiters;
+
+	LOCAL_ONLY("the kernel does both under a lock");
+	serve(&s, "amid");
+	CHECK_EQ(shmchan_rpc_next(&s, &call, NULL, 0, 0), -EAGAIN);
+	waiters = &shmchan_doorbell_status(s.region, 1)->waiters;
+	CHECK_EQ(shmchan_rpc_server_conds(&s, conds), 0);
+	CHECK_EQ(shmchan_exchange(waiters, 0), 1);
+	CHECK_EQ(shmchan_rpc_server_conds(&s, conds), 0);
+	CHECK_EQ(shmchan_load_seq_cst(waiters), 1);
+	shmchan_rpc_server_close(&s);
+}
+
 TEST_MAIN

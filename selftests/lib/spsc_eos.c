@@ -2,6 +2,7 @@
 
 /* Channels from one sender to one receiver: how they end, and go on. */
 
+#include <shmchan/loop.h>
 #include <shmchan/wire.h>
 
 #include "spsc_fixture.h"
@@ -200,6 +201,44 @@ TEST(a_name_can_be_used_again)
 		shmchan_spsc_close(&rx);
 		shmchan_spsc_close(&tx);
 	}
+}
+
+/*
+ * What a sender leaves that is killed as it repairs the lane: a jump, and no place to
+ * go on at.  Its end is told, once to an event loop, and the next one is heard.
+ */
+TEST(sender_dies_amid_a_repair)
+{
+	uint32_t *reached = shared_alloc(4096);
+	struct shmchan_cond conds[SHMCHAN_SPSC_CONDS];
+	struct shmchan_spsc tx, rx;
+	pid_t pid;
+
+	open_as(&rx, "repair", SHMCHAN_RECEIVER, 4096, -1);
+	pid = child_fork();
+	if (!pid) {
+		open_as(&tx, "repair", SHMCHAN_SENDER, 4096, -1);
+		send_u64(&tx, 1);
+		shmchan_store_release(shmchan_lane__at(&tx.w, tx.w.tail),
+				      shmchan_hdr(SHMCHAN_CTRL_JUMP,
+						  SHMCHAN_HDR_CTRL, 0));
+		shmchan_store_seq_cst(reached, 1U);
+		for (;;)
+			sleep_ms(1000);
+	}
+	while (!shmchan_load_seq_cst(reached))
+		sleep_ms(1);
+	CHECK_GETS(&rx, 1);
+	child_kill(pid);
+	CHECK_ENDS(&rx, -EOWNERDEAD);
+	CHECK_EQ(shmchan_spsc_conds(&rx, conds), 0);
+	open_as(&tx, "repair", SHMCHAN_SENDER, 4096, -1);
+	send_u64(&tx, 2);
+	CHECK_ENDS(&rx, -EBADMSG);
+	CHECK_GETS(&rx, 2);
+	shmchan_spsc_close(&tx);
+	CHECK_ENDS(&rx, -EPIPE);
+	shmchan_spsc_close(&rx);
 }
 
 TEST_MAIN
