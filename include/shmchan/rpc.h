@@ -33,7 +33,8 @@
  * is the server's and each other slot a client's, with two HOLD lanes
  * (<shmchan/lane.h>) per client: requests, which that client alone can write, and
  * replies, which the server alone can.  So no client sees or disturbs another,
- * and whose request it is the server knows from where it lies.
+ * and whose request it is the server knows from where it lies.  (Who has a seat can
+ * leave requests in its successor's name: with same_uid that is the same user's.)
  *
  * Calls.  A call is a request and its reply, or several replies of which all but
  * the last say that more is to come.  A client may have SHMCHAN_RPC_PENDING calls
