@@ -23,6 +23,7 @@ struct shmchan__local;
  */
 struct shmchan__file {
 	int fd;				/* -1: not open */
+	uint32_t is_region;		/* part of a shmchan_region_private */
 	struct shmchan__file *next;
 };
 

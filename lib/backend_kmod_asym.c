@@ -38,7 +38,7 @@ whose(struct shmchan_region_private *p, const struct shmchan_wait_elem *e)
 	if (e->fd == -1 || e->fd == p->file.fd)
 		return p;
 	file = shmchan__file_find(e->fd);
-	if (!file)
+	if (!file || !file->is_region)
 		return NULL;
 	return (struct shmchan_region_private *)(void *)
 		((uint8_t *)file - offsetof(struct shmchan_region_private, file));

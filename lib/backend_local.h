@@ -102,6 +102,9 @@ struct shmchan__local {
 	 */
 	uint32_t *told;
 	uint32_t telling;		/* subscribed now */
+	/* At our last look: what slot words tell of changes, and what was counted. */
+	uint64_t changes_seen;
+	uint64_t seq_seen;
 };
 
 /* local_file.c: files, names, locks. */

@@ -248,7 +248,7 @@ static int remove_stale(int fd, const char *path, const char *name)
 /* 0: there is no such file; -EEXIST; 1: look again. */
 static int displace_once(const char *path, const char *name)
 {
-	struct shmchan__file f;
+	struct shmchan__file f = { .fd = -1 };
 	int fd, err;
 
 	fd = shmchan__file_open(&f, path, O_RDWR | O_NOFOLLOW | O_NOCTTY, 0);

@@ -124,7 +124,7 @@ int local_list(int (*fn)(const struct shmchan_list_entry *entry, void *arg),
 static int clean_one(int dirfd, const char *entry, const char *name, void *arg)
 {
 	char path[PATH_MAX];
-	struct shmchan__file f;
+	struct shmchan__file f = { .fd = -1 };
 	int *removed = arg;
 	int fd;
 

@@ -105,8 +105,8 @@ static int claim_one(struct shmchan_region_private *p, uint32_t slot)
 {
 	struct local_holders *h = local_holders(p, slot);
 	uint64_t word = shmchan_load_acquire(local_word(p, slot));
+	uint32_t generation, changes = 1;
 	struct local_identity last;
-	uint32_t generation;
 	int err;
 
 	if (bury(p, slot, word))
@@ -118,6 +118,10 @@ static int claim_one(struct shmchan_region_private *p, uint32_t slot)
 		return err;
 	/* Whatever it says now, its holder is gone: we have the lock. */
 	word = shmchan_load_acquire(local_word(p, slot));
+	if (SHMCHAN_SLOT_WORD_STATE(word) == SHMCHAN_SLOT_LIVE) {
+		word = ended(word, SHMCHAN_SLOT_DIED);
+		changes++;
+	}
 	generation = SHMCHAN_SLOT_WORD_GEN(word) + 1;
 	/* 0 says that nobody ever held it. */
 	if (!generation)
@@ -141,7 +145,7 @@ static int claim_one(struct shmchan_region_private *p, uint32_t slot)
 			      (uint64_t)generation << 32 | SHMCHAN_SLOT_LIVE |
 			      (p->join_flags & SHMCHAN_JOIN_ASYM ?
 			       SHMCHAN_SLOT_WORD_ASYM : 0));
-	members_changed(p, 1);
+	members_changed(p, changes);
 	return 0;
 }
 
@@ -195,6 +199,10 @@ int local_claim(struct shmchan_region_private *p, uint32_t slot)
 			"all %u slots of %s are held: it was created with too few, or somebody should leave",
 			p->pub.nr_slots, shmchan__label(p));
 	case -EACCES:
+		if (slot == SHMCHAN_SLOT_ANY)
+			return shmchan__fail(EACCES,
+				"the free slots of %s are reserved for other users (slots[].uid), we are %u",
+				shmchan__label(p), geteuid());
 		return shmchan__fail(EACCES,
 			"slot %d of %s is reserved for another user (slots[].uid), we are %u",
 			(int)slot, shmchan__label(p), geteuid());
@@ -217,6 +225,27 @@ void local_leave(struct shmchan_region_private *p)
 }
 
 /*
+ * Who changes a slot word counts that in the next step.  If it is killed between the
+ * two, or stopped, nobody else would; but the words tell how often they have changed.
+ * What is missing at two looks in a row is not just about to be counted.  Returns
+ * whether something was.
+ */
+static int settle(struct shmchan_region_private *p, uint64_t changes)
+{
+	uint64_t seq = shmchan_load_seq_cst(&status(p)->members_seq);
+	struct shmchan__local *l = p->local;
+	int owed = (int64_t)(changes - seq) > 0 &&
+		   shmchan_load_relaxed(&l->changes_seen) == changes &&
+		   shmchan_load_relaxed(&l->seq_seen) == seq;
+
+	shmchan_store_relaxed(&l->changes_seen, changes);
+	shmchan_store_relaxed(&l->seq_seen, seq);
+	if (owed)
+		members_changed(p, (uint32_t)(changes - seq));
+	return owed;
+}
+
+/*
  * Look for members that have died, if nobody did for a slice.  Returns how
  * many were found.
  *
@@ -227,7 +256,7 @@ void local_leave(struct shmchan_region_private *p)
 int local_reap(struct shmchan_region_private *p, uint64_t now)
 {
 	uint64_t *stamp = &p->local->super->reaped;
-	uint64_t last = shmchan_load_relaxed(stamp);
+	uint64_t last = shmchan_load_relaxed(stamp), changes = 0, word;
 	uint32_t slot;
 	int nr = 0;
 
@@ -235,14 +264,16 @@ int local_reap(struct shmchan_region_private *p, uint64_t now)
 	    !shmchan_cas(stamp, &last, now))
 		return 0;
 	for (slot = 0; slot < p->pub.nr_slots; slot++) {
-		uint64_t word = shmchan_load_acquire(local_word(p, slot));
-
-		if (slot != p->pub.slot)
-			nr += bury(p, slot, word);
+		word = shmchan_load_acquire(local_word(p, slot));
+		if (slot != p->pub.slot && bury(p, slot, word)) {
+			word = ended(word, SHMCHAN_SLOT_DIED);
+			members_changed(p, 1);
+			nr++;
+		}
+		changes += 2ULL * SHMCHAN_SLOT_WORD_GEN(word) -
+			   (SHMCHAN_SLOT_WORD_STATE(word) == SHMCHAN_SLOT_LIVE);
 	}
-	if (nr)
-		members_changed(p, (uint32_t)nr);
-	return nr;
+	return nr + settle(p, changes);
 }
 
 static void show(struct shmchan_identity *to, struct local_identity id,
@@ -282,7 +313,7 @@ int local_member(const struct shmchan_region_private *p, uint32_t slot,
 		return 0;
 	if (now.generation == generation) {
 		show(&info->current_holder, now, state);
-		if (before.generation)
+		if (before.generation && before.generation != generation)
 			show(&info->previous_holder, before, before.state);
 	} else {
 		/* A claim is under way, or was killed: see claim_one(). */

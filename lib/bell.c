@@ -209,15 +209,18 @@ int shmchan__bell_wait_scan(const struct shmchan_region *region,
 			    uint64_t deadline)
 {
 	struct shmchan_wait_elem elems[2];
-	uint64_t seq, until = deadline;
+	uint64_t seq, until = deadline, slice = 0;
 	int err = shmchan__bell_count(region, doorbell, &seq);
 
-	if (err == -EOPNOTSUPP) {
-		if (until > shmchan__now() + SHMCHAN__ASYM_SLICE_NS)
-			until = shmchan__now() + SHMCHAN__ASYM_SLICE_NS;
-	} else if (err) {
+	/* Locally one who rings may be stopped after it has uncounted us. */
+	if (err == -EOPNOTSUPP)
+		slice = SHMCHAN__ASYM_SLICE_NS;
+	else if (err)
 		return err;
-	}
+	else if (region->backend == SHMCHAN_BACKEND_LOCAL)
+		slice = SHMCHAN_LOCAL_SLICE_NS;
+	if (slice && until > shmchan__now() + slice)
+		until = shmchan__now() + slice;
 	if (scan(arg))
 		return 0;
 	elems[0] = shmchan__elem_rings(region, doorbell, seq);

@@ -275,8 +275,18 @@ static int give_up(struct shmchan_sender *tx, size_t length)
 	return err;
 }
 
+/* It has made room, or has gone. */
+static int let_go(const struct hold *h, const uint64_t *member_word)
+{
+	return shmchan_load_relaxed(h->pos_word) != h->pos ||
+	       shmchan_load_relaxed(h->generation_word) != h->generation ||
+	       shmchan_load_relaxed((uint64_t *)member_word) != h->member;
+}
+
 static int spin(struct shmchan_sender *tx, const struct hold *h, uint64_t until)
 {
+	const uint64_t *member_word =
+		&tx->w.lane.slots[tx->w.lane.reader_slot + h->laggard];
 	uint64_t ns = shmchan__spin_begin(&tx->spin), begin, now;
 	int i;
 
@@ -285,13 +295,14 @@ static int spin(struct shmchan_sender *tx, const struct hold *h, uint64_t until)
 	begin = now = shmchan__now();
 	do {
 		for (i = 0; i < LOOKS; i++) {
-			if (shmchan_load_relaxed(h->pos_word) != h->pos) {
+			if (let_go(h, member_word)) {
 				shmchan__spin_hit(&tx->spin, now - begin);
 				return 1;
 			}
 			shmchan_cpu_relax();
 		}
 		now = shmchan__now();
+		shmchan__spin_bury(tx->region, begin, now);
 	} while (now - begin < ns && now < until);
 	if (now < until)
 		shmchan__spin_missed(&tx->spin, now - begin);
@@ -310,6 +321,7 @@ static int sleep_for(struct shmchan_sender *tx, const struct hold *h,
 		return 0;
 	if (tx->poll) {
 		/* Nobody would ring; but let whoever we wait for run. */
+		(void)shmchan_region_poll_members(tx->region);
 		sched_yield();
 		return 0;
 	}

@@ -24,19 +24,6 @@
 /* So often in a row there was nothing: it is idle. */
 #define COLD		64
 
-/* Has this holder of a seat come to an end? */
-static int over(uint64_t word)
-{
-	switch (SHMCHAN_SLOT_WORD_STATE(word)) {
-	case SHMCHAN_SLOT_FREE:
-	case SHMCHAN_SLOT_CLAIMING:
-	case SHMCHAN_SLOT_LIVE:
-		return 0;
-	default:
-		return 1;
-	}
-}
-
 /* Reading at r is over for now: what is to change until we come again? */
 void channel_park(struct shmchan_receiver *rx, struct shmchan_lane_reader *r)
 {
@@ -54,9 +41,9 @@ void channel_park(struct shmchan_receiver *rx, struct shmchan_lane_reader *r)
 		g->seen = in->bad;	/* until somebody mends it */
 	else if (!shmchan_hdr_committed(header))
 		g->seen = header;
-	else if (lane_header_jumps(header) &&
-		 over(shmchan_load_acquire((uint64_t *)r->writer_word)))
-		/* Who left that amid a repair has ended: its successor goes on. */
+	else if (lane_header_jumps(header) && lane_end_is_told(r,
+			shmchan_load_acquire((uint64_t *)r->writer_word)))
+		/* It leads nowhere: who left it died, and its successor goes on. */
 		in->bad = g->seen = header;
 }
 
@@ -111,6 +98,19 @@ static void cool(struct shmchan_receiver *rx, uint32_t place)
 	rx->nr_hot--;
 	memmove(&rx->hot[place], &rx->hot[place + 1],
 		(rx->nr_hot - place) * sizeof(rx->hot[0]));
+}
+
+/* Has this holder of a seat come to an end? */
+static int over(uint64_t word)
+{
+	switch (SHMCHAN_SLOT_WORD_STATE(word)) {
+	case SHMCHAN_SLOT_FREE:
+	case SHMCHAN_SLOT_CLAIMING:
+	case SHMCHAN_SLOT_LIVE:
+		return 0;
+	default:
+		return 1;
+	}
 }
 
 /* Has anything happened to senders since we looked?  That one comes is no news. */

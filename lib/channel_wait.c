@@ -3,6 +3,7 @@
 /* Channels of many, the receiving end: until there is something. */
 
 #include <sched.h>
+#include <time.h>
 
 #include "backend.h"
 #include "channel_private.h"
@@ -12,6 +13,10 @@
 #define LOOKS		16
 /* Looks without a clock first. */
 #define EAGER_LOOKS	64
+
+/* Rounds for nothing, one after the other, after which it pauses. */
+#define EMPTY_ROUNDS	16
+#define REPAIR_PAUSE_NS	50000
 
 /* One WAIT takes SHMCHAN_MAX_ELEMS words; of these one is for members. */
 #define WORDS		(SHMCHAN_MAX_ELEMS - 8)
@@ -71,8 +76,7 @@ spin(struct shmchan_receiver *rx, channel_look_fn fn,
 			shmchan_cpu_relax();
 		}
 		now = shmchan__now();
-		/* For who was told to spin for longer than a death may take. */
-		(void)shmchan_region_poll_members(rx->region);
+		shmchan__spin_bury(rx->region, begin, now);
 	} while (now < until);
 	/* Cut short, it says nothing. */
 	if (until != deadline)
@@ -114,14 +118,12 @@ static int sleep_until(struct shmchan_receiver *rx, uint64_t deadline)
 	uint64_t begin;
 	int err;
 
-	if (channel_something(rx)) {
-		/* It may be a repair that goes on as long as nobody sees it die. */
-		(void)shmchan_region_poll_members(rx->region);
+	if (channel_something(rx))
 		return 0;
-	}
 	channel_publish(rx);
 	if (rx->poll) {
 		/* Nobody would ring; but let whoever we wait for run. */
+		(void)shmchan_region_poll_members(rx->region);
 		sched_yield();
 		return 0;
 	}
@@ -142,7 +144,7 @@ until(struct shmchan_receiver *rx, channel_look_fn fn,
       const struct channel_look *look, int64_t timeout_ns, int ret)
 {
 	uint64_t deadline;
-	int looks;
+	int looks, round;
 
 	ret = look_around(rx, fn, look, ret);
 	if (ret != -EAGAIN)
@@ -162,10 +164,19 @@ until(struct shmchan_receiver *rx, channel_look_fn fn,
 		}
 	}
 	deadline = shmchan_deadline(timeout_ns);
-	for (;;) {
+	for (round = 0;; round++) {
 		ret = shmchan_region_check(rx->region);
 		if (ret)
 			return ret;
+		/*
+		 * What was found was nothing: a repair under way; or somebody has
+		 * died amid it, or is hostile.
+		 */
+		if (round)
+			(void)shmchan_region_poll_members(rx->region);
+		if (round > EMPTY_ROUNDS)
+			nanosleep(&(struct timespec){
+				.tv_nsec = REPAIR_PAUSE_NS }, NULL);
 		if (deadline != SHMCHAN_FOREVER && shmchan__now() >= deadline)
 			return shmchan__fail(ETIMEDOUT,
 					     CHANNEL ": nothing came in all the time that there was");

@@ -69,6 +69,17 @@ static inline int shmchan__word_live(uint64_t word, uint32_t generation)
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t shmchan__now(void);
 
+/*
+ * Who was told to spin for longer than a death takes to be told looks for the dead
+ * itself; not before, as that takes system calls.
+ */
+static inline void shmchan__spin_bury(const struct shmchan_region *region,
+				      uint64_t begin, uint64_t now)
+{
+	if (now - begin >= (uint64_t)SHMCHAN_LOCAL_SLICE_NS)
+		(void)shmchan_region_poll_members(region);
+}
+
 #pragma GCC visibility pop
 
 #endif /* SHMCHAN_INTERNAL_H */

@@ -116,6 +116,15 @@ static inline int lane_header_jumps(uint64_t header)
 	       shmchan_hdr_length(header) == SHMCHAN_CTRL_JUMP;
 }
 
+/* Has recv said, where it is now, that the writer whose slot word that is has ended? */
+static inline int lane_end_is_told(const struct shmchan_lane_reader *r,
+				   uint64_t word)
+{
+	return r->end_seen &&
+	       SHMCHAN_SLOT_WORD_STATE(word) != SHMCHAN_SLOT_LIVE &&
+	       r->whose.oldest == SHMCHAN_SLOT_WORD_GEN(word) + 1;
+}
+
 /* The word behind the header of a RUN; whether it goes with the header. */
 static inline int lane_run_sane(uint64_t header, uint64_t word,
 				uint32_t *size, uint32_t *count)

@@ -26,13 +26,6 @@ static int check_end(const struct shmchan_spsc *ch, enum shmchan_spsc_role role)
 	return shmchan_spsc_check(ch);
 }
 
-/* Has recv said all that there is to say of a sender that ended? */
-static int end_is_told(const struct shmchan_lane_reader *r, uint64_t word)
-{
-	return r->eos || (r->end_seen &&
-			  r->whose.oldest == SHMCHAN_SLOT_WORD_GEN(word) + 1);
-}
-
 /*
  * Would recv say anything new?  As it judges, but without going on.  The peer's
  * word was loaded before: if that says it has ended and the header is still not
@@ -46,17 +39,16 @@ static int something_there(const struct shmchan_spsc *ch, uint64_t peer,
 	*header = shmchan_load_acquire(shmchan_lane__from(r, r->pos));
 	if (r->run_left || r->deferred)
 		return 1;
-	/* Who died amid a repair leaves a jump, and no more comes of it. */
-	if (shmchan_hdr_committed(*header) &&
-	    (SHMCHAN_SLOT_WORD_STATE(peer) == SHMCHAN_SLOT_LIVE ||
-	     !lane_header_jumps(*header)))
-		return 1;
+	/* Who died amid a repair leaves a jump that leads nowhere. */
+	if (shmchan_hdr_committed(*header))
+		return !lane_header_jumps(*header) ||
+		       !lane_end_is_told(r, peer);
 	switch (SHMCHAN_SLOT_WORD_STATE(peer)) {
 	case SHMCHAN_SLOT_FREE:
 	case SHMCHAN_SLOT_LIVE:
 		return 0;
 	default:
-		return !end_is_told(r, peer);
+		return !r->eos && !lane_end_is_told(r, peer);
 	}
 }
 

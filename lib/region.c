@@ -102,6 +102,7 @@ new_handle(enum shmchan_backend backend, const char *name)
 	p->pub.backend = backend;
 	p->ops = ops_of(backend);
 	p->file.fd = -1;
+	p->file.is_region = 1;
 	if (name)
 		strncpy(p->pub.name, name, sizeof(p->pub.name) - 1);
 	p->token = shmchan__process_token();

@@ -80,8 +80,7 @@ static int spin_first(struct shmchan_rpc_server *s, uint64_t until)
 		}
 		shmchan_cpu_relax();
 		now = shmchan__now();
-		/* For who was told to spin for longer than a death may take. */
-		(void)shmchan_region_poll_members(s->region);
+		shmchan__spin_bury(s->region, begin, now);
 	} while (now < end);
 	/* Cut short, it says nothing. */
 	if (end != until)

@@ -55,8 +55,7 @@ static int spin_first(struct shmchan_rpc_client *c, const struct word *words,
 			shmchan_cpu_relax();
 		}
 		now = shmchan__now();
-		/* For who was told to spin for longer than a death may take. */
-		(void)shmchan_region_poll_members(c->region);
+		shmchan__spin_bury(c->region, begin, now);
 	}
 	/* Cut short, it says nothing. */
 	if (end != until)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "backend.h"
 #include "lane_private.h"
@@ -15,6 +16,8 @@
 #define EAGER_LOOKS	300
 /* Between two looks at the clock. */
 #define LOOKS		16
+/* Between two looks at a lane that is being repaired. */
+#define REPAIR_PAUSE_NS	50000
 /*
  * A receiver that has caught up with a stream this dense looks away for so
  * many pauses, so that the sender can fill the line in peace: looking costs the
@@ -142,6 +145,7 @@ static int eager_looks(struct shmchan_spsc *ch)
 static int spin(struct shmchan_spsc *ch, const uint64_t *word, uint64_t value,
 		uint64_t peer, uint64_t *now, uint64_t until)
 {
+	uint64_t begin = *now;
 	int i;
 
 	do {
@@ -152,8 +156,7 @@ static int spin(struct shmchan_spsc *ch, const uint64_t *word, uint64_t value,
 			shmchan_cpu_relax();
 		}
 		*now = shmchan__now();
-		/* For who was told to spin for longer than a death may take. */
-		(void)shmchan_region_poll_members(ch->region);
+		shmchan__spin_bury(ch->region, begin, *now);
 	} while (*now < until);
 	return 0;
 }
@@ -167,7 +170,8 @@ static int spin_first(struct shmchan_spsc *ch, const uint64_t *word,
 	if (!ns && !ch->poll)
 		return 0;
 	begin = now = shmchan__now();
-	until = ns < deadline - begin ? begin + ns : deadline;
+	until = deadline > begin && ns < deadline - begin ? begin + ns :
+							   deadline;
 	if (spin(ch, word, value, peer, &now, until)) {
 		shmchan__spin_hit(&ch->spin, now - begin);
 		return 1;
@@ -216,6 +220,7 @@ static int wait_word(struct shmchan_spsc *ch, const uint64_t *word,
 		return 0;
 	if (ch->poll) {
 		/* Nobody would ring; but let whoever we wait for run. */
+		(void)shmchan_region_poll_members(ch->region);
 		sched_yield();
 		return 0;
 	}
@@ -243,9 +248,10 @@ static int wait_data(struct shmchan_spsc *ch, uint64_t peer, uint64_t deadline)
 	uint64_t header = shmchan_load_acquire(word);
 
 	if (lane_header_jumps(header)) {
-		/* A repair under way; or the sender has died amid it. */
+		/* A repair under way; or the sender has died amid it, or is hostile. */
 		(void)shmchan_region_poll_members(ch->region);
-		sched_yield();
+		nanosleep(&(struct timespec){ .tv_nsec = REPAIR_PAUSE_NS },
+			  NULL);
 	}
 	/* Came meanwhile; or it is one more than a call skips. */
 	if (shmchan_hdr_committed(header))

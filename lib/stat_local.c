@@ -79,7 +79,8 @@ static int read_members(int fd, const struct local_layout *at,
 		if (holders[slot].now.generation == generation)
 			show(&m->current_holder, &holders[slot].now,
 			     generation, state, pid_ns);
-		if (holders[slot].before.generation)
+		if (holders[slot].before.generation &&
+		    holders[slot].before.generation != generation)
 			show(&m->previous_holder, &holders[slot].before,
 			     holders[slot].before.generation,
 			     holders[slot].before.state, pid_ns);

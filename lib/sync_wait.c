@@ -61,8 +61,7 @@ static int spin(struct shmchan_sync_object *o,
 			shmchan_cpu_relax();
 		}
 		now = shmchan__now();
-		/* For who was told to spin for longer than a death may take. */
-		shmchan_region_poll_members(o->region);
+		shmchan__spin_bury(o->region, begin, now);
 	} while (now < until);
 	/* Cut short, it says nothing. */
 	if (until != deadline)

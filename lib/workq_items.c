@@ -15,7 +15,7 @@ static unsigned int spin(struct shmchan_workq *q,
 			 struct shmchan_workq_item *items, unsigned int n,
 			 uint64_t deadline)
 {
-	uint64_t now = shmchan__now(), until = now + q->spin_ns;
+	uint64_t begin = shmchan__now(), now = begin, until = now + q->spin_ns;
 	unsigned int got, i;
 
 	if (until > deadline)
@@ -28,8 +28,7 @@ static unsigned int spin(struct shmchan_workq *q,
 				return got;
 		}
 		now = shmchan__now();
-		/* For who was told to spin for longer than a death may take. */
-		(void)shmchan_region_poll_members(q->region);
+		shmchan__spin_bury(q->region, begin, now);
 	}
 	return 0;
 }

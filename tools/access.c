@@ -174,7 +174,33 @@ int socket_listen(const struct command *command, const char *path,
 	return -1;
 }
 
-int socket_fetch(const struct command *command, const char *path, int *status)
+static int silent_socket(const struct command *command, const char *path,
+			 int *status)
+{
+	tool_fail(command, "who listens at %s gave nothing in time", path);
+	*status = tool_status(-ETIMEDOUT);
+	return -1;
+}
+
+/* For each step; negative: for ever. */
+static void socket_patience(int fd, int64_t timeout_ns)
+{
+	struct timeval t = {
+		.tv_sec = timeout_ns / 1000000000,
+		.tv_usec = timeout_ns % 1000000000 / 1000,
+	};
+
+	if (timeout_ns < 0)
+		return;
+	/* 0 would be for ever. */
+	if (!t.tv_sec && !t.tv_usec)
+		t.tv_usec = 1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+}
+
+int socket_fetch(const struct command *command, const char *path,
+		 int64_t timeout_ns, int *status)
 {
 	struct sockaddr_un address;
 	int fd = make_address(command, path, &address), err, capability;
@@ -182,9 +208,12 @@ int socket_fetch(const struct command *command, const char *path, int *status)
 	*status = TOOL_FAILED;
 	if (fd < 0)
 		return -1;
+	socket_patience(fd, timeout_ns);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		err = errno;
 		close(fd);
+		if (err == EAGAIN)
+			return silent_socket(command, path, status);
 		*status = tool_status(-err);
 		if (err == ENOENT || err == ECONNREFUSED)
 			tool_fail(command,
@@ -198,6 +227,8 @@ int socket_fetch(const struct command *command, const char *path, int *status)
 	close(fd);
 	if (capability >= 0)
 		return capability;
+	if (capability == -EAGAIN)
+		return silent_socket(command, path, status);
 	*status = tool_library_error(command, capability);
 	return -1;
 }

@@ -39,6 +39,7 @@ int socket_listen(const struct command *command, const char *path,
  * Fetch a capability from whoever listens at a path.  Its file, or -1 after a
  * message, with the exit status in *status.
  */
-int socket_fetch(const struct command *command, const char *path, int *status);
+int socket_fetch(const struct command *command, const char *path,
+		 int64_t timeout_ns, int *status);
 
 #endif /* SHMCHAN_TOOL_ACCESS_H */

@@ -100,6 +100,7 @@ static int run_chown(int argc, char **argv)
 	uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
 	char owner[USER_WORD] = "";
 	const char *word, *colon;
+	size_t length;
 
 	if (status >= 0)
 		return status;
@@ -108,8 +109,12 @@ static int run_chown(int argc, char **argv)
 				  "an owner and a name are wanted, as in 'shmchan chown alice:traders orders'");
 	word = argv[optind];
 	colon = strchr(word, ':');
-	snprintf(owner, sizeof(owner), "%.*s",
-		 colon ? (int)(colon - word) : (int)strlen(word), word);
+	length = colon ? (size_t)(colon - word) : strlen(word);
+	if (length >= sizeof(owner))
+		return tool_usage(&chown_command,
+				  "'%.*s' is no user: should be a name or a number",
+				  (int)length, word);
+	memcpy(owner, word, length);
 	if (owner[0] ? parse_user(owner, &uid) : !colon)
 		return tool_usage(&chown_command,
 				  "'%s' is no user: should be a name or a number",

@@ -121,6 +121,7 @@ static void identify(struct mapper *m, const char *pid)
 {
 	char path[64];
 	struct stat st;
+	char *at;
 	FILE *f;
 
 	m->pid = (pid_t)strtol(pid, NULL, 10);
@@ -132,6 +133,10 @@ static void identify(struct mapper *m, const char *pid)
 		return;
 	if (fgets(m->comm, sizeof(m->comm), f))
 		m->comm[strcspn(m->comm, "\n")] = 0;
+	/* Anybody calls itself what it likes: nothing that a terminal obeys. */
+	for (at = m->comm; *at; at++)
+		if (*at < 0x20 || *at > 0x7e)
+			*at = '?';
 	fclose(f);
 }
 

@@ -75,7 +75,8 @@ int common_no_more(const struct common *c, int argc, char **argv)
 int common_fetch(const struct common *c, int *status)
 {
 	if (!c->wait && !c->backend && !c->any_owner)
-		return socket_fetch(c->command, c->socket, status);
+		return socket_fetch(c->command, c->socket,
+				    c->timeout_ns, status);
 	*status = tool_usage(c->command,
 		"--socket takes what is there, as it is: without --wait, --backend and --any-owner");
 	return -1;
@@ -101,11 +102,12 @@ int option_number(const struct command *command, const char *option,
 		  const char *arg, uint64_t least, uint64_t most,
 		  uint64_t *number)
 {
+	int base = arg[0] == '0' && (arg[1] == 'x' || arg[1] == 'X') ? 16 : 10;
 	char *end = NULL;
 
 	errno = 0;
-	/* strtoull() would take a sign. */
-	*number = isdigit((unsigned char)arg[0]) ? strtoull(arg, &end, 0) : 0;
+	/* strtoull() would take a sign, and of itself 010 for 8. */
+	*number = isdigit((unsigned char)arg[0]) ? strtoull(arg, &end, base) : 0;
 	if (end && !errno && !*end && *number >= least && *number <= most)
 		return -1;
 	return tool_usage(command,
@@ -392,6 +394,8 @@ uint64_t monotonic_ns(void)
 
 static volatile sig_atomic_t ending;
 
+static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -400,15 +404,22 @@ static void on_signal(int number)
 
 void end_on_signals(void)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction action = { .sa_handler = on_signal };
 	size_t i;
 
 	sigemptyset(&action.sa_mask);
 	/* The second one ends us as if there were no handler. */
 	action.sa_flags = (int)SA_RESETHAND;
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &action, NULL);
+	for (i = 0; i < sizeof(end_signals) / sizeof(end_signals[0]); i++)
+		sigaction(end_signals[i], &action, NULL);
+}
+
+void die_on_signals(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(end_signals) / sizeof(end_signals[0]); i++)
+		signal(end_signals[i], SIG_DFL);
 }
 
 int asked_to_end(void)

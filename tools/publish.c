@@ -162,7 +162,7 @@ static int run(int argc, char **argv)
 	status = parse(&p, argc, argv);
 	if (status >= 0)
 		return status;
-	p.capability = socket_fetch(&publish_command, p.path, &status);
+	p.capability = socket_fetch(&publish_command, p.path, -1, &status);
 	if (p.capability < 0)
 		return status;
 	err = shmchan_capability_publish(p.capability, p.name, &p.opts);

@@ -169,18 +169,35 @@ static int send(struct replay *r, const struct recording_entry *entry,
 				 timeout_ns);
 }
 
-/* Until the time of an entry.  0, or -1: a signal asked us to end. */
+/*
+ * Until the time of an entry.  0, or -1: a signal asked us to end.  Elsewhere it does
+ * end us: who waits for room, or for somebody to come, does not look.
+ */
 static int sleep_until(uint64_t ns)
 {
 	const struct timespec when = {
 		(time_t)(ns / 1000000000), (long)(ns % 1000000000),
 	};
 
+	if (ns <= monotonic_ns())
+		return 0;
+	end_on_signals();
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) ==
 	       EINTR)
 		if (asked_to_end())
 			return -1;
+	die_on_signals();
 	return asked_to_end() ? -1 : 0;
+}
+
+/* When that is; the slowest are as good as never. */
+static uint64_t time_of(const struct replay *r, uint64_t start,
+			const struct recording_entry *entry)
+{
+	double after = (double)entry->time / r->speed;
+
+	return after < (double)(INT64_MAX / 2) ? start + (uint64_t)after :
+						 INT64_MAX;
 }
 
 /*
@@ -230,9 +247,7 @@ static int pump(struct replay *r)
 		if (entry.what != RECORDING_MESSAGE ||
 		    (r->one_slot && entry.slot != r->slot))
 			continue;
-		if (r->speed > 0 &&
-		    sleep_until(start + (uint64_t)((double)entry.time /
-						   r->speed)))
+		if (r->speed > 0 && sleep_until(time_of(r, start, &entry)))
 			break;
 		err = send(r, &entry, data);
 		if (err)
@@ -283,7 +298,6 @@ static int run(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	end_on_signals();
 	r.file = strcmp(r.path, "-") != 0 ? fopen(r.path, "re") : stdin;
 	if (!r.file)
 		return tool_fail(r.common.command, "%s: %s", r.path,

@@ -485,8 +485,10 @@ static inline void shmchan_lane_writer_asym(struct shmchan_lane_writer *w,
 }
 
 /*
- * End the stream: open reservations are aborted, EOS is appended (there is
- * always room), nothing can be sent any more.  Returns as commit does; ESTALE.
+ * End the stream: open reservations are aborted, EOS is appended, nothing can be
+ * sent any more.  Returns as commit does; ESTALE; EAGAIN: no room for EOS, so that
+ * readers are told that the writer died.  (There is room, but in a full lane where
+ * another writer has come and closed since a reader made some.)
  */
 int shmchan_lane_close(struct shmchan_lane_writer *w);
 

@@ -42,7 +42,8 @@
  *                            last one had said it was done with, so it may see
  *                            again up to a quarter of the ring
  *  sender not there yet      the receiver waits for it (EAGAIN for a try)
- *  sender closed             after the last record, the receiver gets EPIPE
+ *  sender closed             after the last record, the receiver gets EPIPE (of the
+ *                            second that closes a full channel: EOWNERDEAD)
  *  sender died               after the last committed record, EOWNERDEAD
  *    ... and another came    its records follow.  Between those of two senders
  *                            the receiver has always been told EPIPE or

@@ -157,7 +157,9 @@ struct shmchan_sync_object {
 /*
  * The number of this thread, 1 to 4095, in the cells that it owns; 0: it has none
  * yet, which the slow paths change.  A child of fork begins with 0, so that it comes
- * to a slow path before it touches memory that it has not, and is told so.
+ * to a slow path before it touches memory that it has not, and is told so.  (With a
+ * lock of its own it gets a number: from then on handles that it has inherited are
+ * as any pointer to what is not there, and it must not use them.)
  */
 #ifdef SHMCHAN_EXPLORER
 #define shmchan_sync__thread()	1U

@@ -95,8 +95,9 @@ static inline void shmchan_uring_init_wait(struct shmchan_wait *wait,
 /*
  * wait and its elements may go when it has been submitted, or, where io_uring begins
  * it later (behind a link, IOSQE_IO_DRAIN, IOSQE_ASYNC), when it has been completed.
- * The completion's res: which element has changed, or an error of shmchan_bell_wait(), or ECANCELED, or
- * EAGAIN beside members that joined with SHMCHAN_JOIN_ASYM: poll there, and arm.
+ * The completion's res: which element has changed, or an error of shmchan_bell_wait(),
+ * or ECANCELED, or EAGAIN beside members that joined with SHMCHAN_JOIN_ASYM: poll
+ * there, and arm.
  */
 static inline int shmchan_uring_prep_wait(struct io_uring_sqe *sqe,
 					  const struct shmchan_region *region,

@@ -275,6 +275,42 @@ TEST(sender_dies_amid_a_repair)
 	shmchan_receiver_close(&rx);
 }
 
+/* And one that has mended it and gone before the receiver, a new one, looks. */
+TEST(what_a_jump_leads_to_is_told)
+{
+	struct shmchan_channel_opts opts = SHMCHAN_FANIN_OPTS(.create = 1,
+		.nr_senders = 2, .capacity = 4096);
+	struct shmchan_sender tx, keep;
+	struct shmchan_receiver rx;
+	uint64_t value;
+	int err, i;
+
+	open_rx(&rx, "leads", &opts);
+	open_tx(&tx, "leads", &opts);
+	open_tx(&keep, "leads", &opts);
+	CHECK_EQ(send_u64(&tx, 1, -1), 0);
+	CHECK_EQ(recv_u64(&rx, &value, NULL, TOLD_NS), 0);
+	shmchan_sender_close(&tx);
+	open_tx(&tx, "leads", &opts);
+	shmchan_store_release(shmchan_lane__at(&tx.w, 16),
+			      shmchan_hdr(1 << 20, SHMCHAN_HDR_DATA, 0));
+	shmchan_region_close(tx.region);
+	open_tx(&tx, "leads", &opts);
+	CHECK_EQ(send_u64(&tx, 42, -1), 0);
+	shmchan_sender_close(&tx);
+	shmchan_receiver_close(&rx);
+	open_rx(&rx, "leads", &opts);
+	for (i = 0; i < 8; i++) {
+		err = recv_u64(&rx, &value, NULL, TOLD_NS);
+		if (err != -EBADMSG && err != -EOWNERDEAD && err != -EPIPE)
+			break;
+	}
+	CHECK_EQ(err, 0);
+	CHECK_EQ(value, 42);
+	shmchan_sender_close(&keep);
+	shmchan_receiver_close(&rx);
+}
+
 /*
  * The local backend: one who rings is killed after it has said that nobody sleeps any
  * more, and before the count of rings has moved.  Nothing tells the receiver.

@@ -245,4 +245,36 @@ TEST(two_handles_in_a_process)
 	shmchan_region_close(b);
 }
 
+/*
+ * The local backend: who buries, or leaves, may be killed or stopped between the slot
+ * word and the count of such changes.  Others count it then.
+ */
+TEST(change_that_was_not_counted)
+{
+	const char *name = test_name("uncounted");
+	struct shmchan_region *r = fix_create(name);
+	uint64_t live = 1ULL << 32 | SHMCHAN_SLOT_LIVE, seq, start;
+	pid_t pid;
+
+	LOCAL_ONLY("the kernel does both under a lock");
+	pid = member(name, stay);
+	fix_await(r, 0, 0);
+	seq = shmchan_members_seq(r);
+	child_kill(pid);
+	CHECK(shmchan_cas((uint64_t *)shmchan_region_at(r,
+				shmchan_slot_offset(r, 1)), &live,
+			  1ULL << 32 | SHMCHAN_SLOT_DIED));
+	start = now_ns();
+	while (shmchan_members_seq(r) == seq &&
+	       now_ns() - start < FIX_NOTICE_NS) {
+		sleep_ms(1);
+		CHECK_GE(shmchan_region_poll_members(r), 0);
+	}
+	CHECK_EQ(shmchan_members_seq(r), seq + 1);
+	sleep_ms(200);
+	CHECK_EQ(shmchan_region_poll_members(r), 0);
+	CHECK_EQ(shmchan_members_seq(r), seq + 1);
+	shmchan_region_close(r);
+}
+
 TEST_MAIN

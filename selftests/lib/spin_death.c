@@ -6,6 +6,7 @@
  */
 
 #include <shmchan/workq.h>
+#include <shmchan/pubsub.h>
 #include <shmchan/spsc.h>
 
 #include "rpc_fixture.h"
@@ -128,6 +129,83 @@ TEST(worker)
 	CHECK_EQ(shmchan_workq_take(&q, &item, TOLD_NS), 0);
 	CHECK_EQ(shmchan_workq_ack(&q, &item), 0);
 	shmchan_workq_close(&q);
+}
+
+static struct shmchan_channel_opts blocking(int poll, int64_t spin_ns)
+{
+	return SHMCHAN_PUBSUB_OPTS(.create = 1, .capacity = 4096,
+		.policy = SHMCHAN_POLICY_BLOCK, .poll = poll,
+		.spin_ns = spin_ns);
+}
+
+/* A sender that waits for room, and its receiver is killed, or closes. */
+static void held_up(const char *tag, int poll, int closes)
+{
+	struct shmchan_channel_opts opts = blocking(poll, poll ? -1 : LONG_NS);
+	uint32_t *ready = shared_alloc(4096);
+	struct shmchan_receiver many;
+	struct shmchan_sender sender;
+	uint64_t value = 0;
+	pid_t pid;
+
+	CHECK_EQ(shmchan_sender_open(&sender, test_name(tag), &opts), 0);
+	pid = child_fork();
+	if (!pid) {
+		CHECK_EQ(shmchan_receiver_open(&many, test_name(tag), &opts),
+			 0);
+		if (!closes)
+			stay(ready);
+		shmchan_store_seq_cst(ready, 1U);
+		sleep_ms(300);
+		shmchan_receiver_close(&many);
+		child_done();
+	}
+	while (!shmchan_load_seq_cst(ready))
+		sleep_ms(1);
+	while (!shmchan_send(&sender, &value, 8, 0, 0, 0))
+		;
+	if (!closes)
+		linger(&pid, ready);
+	CHECK_EQ(shmchan_send(&sender, &value, 8, 0, 0, TOLD_NS), 0);
+	if (closes)
+		CHECK_CHILD_OK(pid);
+	shmchan_sender_close(&sender);
+}
+
+TEST(sender_of_a_receiver_that_dies)
+{
+	held_up("dies", 0, 0);
+}
+
+TEST(sender_of_a_receiver_that_closes)
+{
+	held_up("closes", 0, 1);
+}
+
+TEST(polling_sender)
+{
+	held_up("polls", 1, 0);
+}
+
+TEST(polling_receiver)
+{
+	struct shmchan_channel_opts opts = blocking(1, -1);
+	uint32_t *ready = shared_alloc(4096);
+	struct shmchan_receiver many;
+	struct shmchan_sender sender;
+	uint64_t value;
+	pid_t pid;
+
+	CHECK_EQ(shmchan_receiver_open(&many, test_name("polled"), &opts), 0);
+	pid = child_fork();
+	if (!pid) {
+		CHECK_EQ(shmchan_sender_open(&sender, test_name("polled"),
+					     &opts), 0);
+		stay(ready);
+	}
+	linger(&pid, ready);
+	CHECK_EQ(shmchan_recv(&many, &value, 8, NULL, TOLD_NS), -EOWNERDEAD);
+	shmchan_receiver_close(&many);
 }
 
 TEST_MAIN

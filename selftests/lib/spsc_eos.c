@@ -241,4 +241,52 @@ TEST(sender_dies_amid_a_repair)
 	shmchan_spsc_close(&rx);
 }
 
+/*
+ * Nonsense of one sender, and another that has come and gone since: behind the jump is
+ * what it has sent, also for an event loop.
+ */
+TEST(what_a_jump_leads_to_is_told)
+{
+	struct shmchan_cond conds[SHMCHAN_SPSC_CONDS];
+	struct shmchan_spsc tx, rx;
+
+	open_as(&rx, "leads", SHMCHAN_RECEIVER, 4096, -1);
+	open_as(&tx, "leads", SHMCHAN_SENDER, 4096, -1);
+	send_u64(&tx, 1);
+	shmchan_spsc_close(&tx);
+	CHECK_GETS(&rx, 1);
+	CHECK_ENDS(&rx, -EPIPE);
+	CHECK_EQ(shmchan_spsc_conds(&rx, conds), 0);
+	/* Where its EPOCH would be. */
+	open_as(&tx, "leads", SHMCHAN_SENDER, 4096, -1);
+	shmchan_store_release(shmchan_lane__at(&tx.w, tx.w.tail - 8),
+			      shmchan_hdr(1 << 20, SHMCHAN_HDR_DATA, 0));
+	shmchan_region_close(tx.region);
+	open_as(&tx, "leads", SHMCHAN_SENDER, 4096, -1);
+	send_u64(&tx, 42);
+	shmchan_spsc_close(&tx);
+	CHECK_EQ(shmchan_spsc_conds(&rx, conds), -EAGAIN);
+	CHECK_ENDS(&rx, -EBADMSG);
+	CHECK_GETS(&rx, 42);
+	CHECK_ENDS(&rx, -EPIPE);
+	shmchan_spsc_close(&rx);
+}
+
+/* A time that is up between two looks at the clock is no reason to spin on. */
+TEST(timeouts_are_kept_by_who_spins)
+{
+	struct shmchan_spsc tx, rx;
+	uint64_t value, begin, i;
+
+	open_as(&rx, "kept", SHMCHAN_RECEIVER, 4096, 20000 * MS);
+	open_as(&tx, "kept", SHMCHAN_SENDER, 4096, -1);
+	begin = now_ns();
+	for (i = 0; i < 2000; i++)
+		CHECK_EQ(shmchan_spsc_recv(&rx, &value, 8, NULL, NULL,
+					   1 + i % 200), -ETIMEDOUT);
+	CHECK_LT(now_ns() - begin, 20000 * MS);
+	shmchan_spsc_close(&tx);
+	shmchan_spsc_close(&rx);
+}
+
 TEST_MAIN

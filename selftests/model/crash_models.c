@@ -444,6 +444,21 @@ static void setup_nonsense(void)
 	*lane_ring_word(2) = nonsense();
 }
 
+/*
+ * The same, where the heir's checkpoint comes to the first of the places that a reader
+ * looks at: it is the slot word that has it see that, and no fence of a later place.
+ */
+static void setup_nonsense_first(void)
+{
+	setup_hold();
+	*kernel_slot_word(WRITER_SLOT) = died(1);
+	lane.control->floor = lane.control->proposed = 8;
+	lane.control->checkpoints[0].pos = 8;
+	shmchan_lane_cursor(&lane, 0)->pos = 8;
+	*lane_ring_word(1) = shmchan_hdr(8, SHMCHAN_HDR_DATA, 0);
+	*lane_ring_word(3) = nonsense();
+}
+
 /* Is told of the nonsense, and goes on behind it. */
 static void jumper(void)
 {
@@ -501,6 +516,91 @@ static void jump_final(unsigned int stuck)
 {
 	explorer_assert(!stuck && explorer_notes[RECEIVED],
 			"threads sleep for ever (mask %#x)", stuck);
+}
+
+/* The same heir, who may die at each step; its will says so as its word would. */
+static void mortal_jumper(void)
+{
+	struct writing s = { .next = 16 };
+
+	/* The slot word must not be the explorer's first location. */
+	shmchan_store_relaxed(joined_word(), 0);
+	shmchan_store_release(kernel_slot_word(WRITER_SLOT), live(2));
+	writer_attach(&s.w, 2);
+	returned();
+	shmchan_store_release(joined_word(), 1);
+	send_one(&s, 16);
+}
+
+static void jumper_will(void)
+{
+	kernel_member_ends(WRITER_SLOT, died(2));
+	shmchan_store_release(joined_word(), 1);
+}
+
+/*
+ * Until the heir's end: that of who left the nonsense is another.  At a jump there is
+ * soon somewhere to go, or who jumped is dead: then nothing comes any more.
+ */
+static void jump_judge(void)
+{
+	uint64_t *word = kernel_slot_word(WRITER_SLOT), pos, seen;
+	struct reading s = { .next = 16 };
+	uint8_t buf[24];
+	size_t length;
+	uint32_t meta;
+	int err;
+
+	reader_join(&s.r, 0, 1, SHMCHAN_FROM_CURSOR);
+	err = reader_recv(&s, buf, &length, &meta);
+	explorer_assert(!err && !meta, "the record before it: %d", err);
+	for (;;) {
+		explorer_settle(&s);
+		pos = s.r.pos;
+		err = shmchan_lane_recv(&s.r, buf, 24, &length, &meta);
+		if (!err) {
+			take(&s, buf, length, meta);
+			continue;
+		}
+		if (err == -EOWNERDEAD && s.r.whose.oldest == 3)
+			break;
+		if (pos != s.r.pos)
+			continue;
+		seen = shmchan_load_relaxed(lane_ring_word(
+				(unsigned int)(pos / 8) %
+				(unsigned int)(lane.capacity / 8)));
+		if (err == -EBADMSG && seen == nonsense()) {
+			/* Killed before it has jumped, perhaps. */
+			if (shmchan_load_acquire(word) == died(2) &&
+			    shmchan_load_relaxed(lane_ring_word(3)) == seen)
+				return;
+			explorer_await_either(lane_ring_word(3), seen, word,
+					      live(2));
+			continue;
+		}
+		if (err != -EAGAIN)
+			continue;
+		if (shmchan_hdr_committed(seen)) {
+			explorer_cover("in front of a jump");
+			explorer_await(joined_word(), EXPLORER_RLX, 1);
+		} else {
+			reader_wait(&s.r);
+		}
+	}
+	seen = shmchan_load_relaxed(lane_ring_word(
+			(unsigned int)(s.r.pos / 8) %
+			(unsigned int)(lane.capacity / 8)));
+	explorer_cover(seen ? "killed amid the repair" : "killed behind it");
+	explorer_assert(shmchan_lane_recv(&s.r, buf, 24, &length, &meta) ==
+			-EOWNERDEAD, "the dead speak again");
+}
+
+static void jump_judge_final(unsigned int stuck)
+{
+	/* Nobody died: the reader waits for more. */
+	if (stuck == 2 && explorer_notes[RECEIVED])
+		return;
+	judge_final(stuck);
 }
 
 static void room_final(unsigned int stuck)
@@ -587,6 +687,9 @@ static const char *const woken[] = {
 static const char *const survived[] = {
 	"the reader judges", "the heir says it", NULL,
 };
+static const char *const judged_jump[] = {
+	"in front of a jump", "killed amid the repair", "killed behind it", NULL,
+};
 static const char *const roomy[] = {
 	"the writer waits for room", "the writer goes on", NULL,
 };
@@ -641,6 +744,10 @@ const struct explorer_model crash_models[] = {
 	{ .name = "crash-jump", .what = "nonsense of the dead is jumped over",
 	  .thread = { jump_heir, jumper }, .setup = setup_nonsense,
 	  .final = jump_final },
+	{ .name = "crash-amid-jump", .what = "... by who dies in its turn",
+	  .thread = { mortal_jumper, jump_judge }, .will = { jumper_will },
+	  .setup = setup_nonsense_first, .max_kills = 1, .final = jump_judge_final,
+	  .covers = judged_jump },
 	{ .name = "crash-resume", .what = "a reader dies, the next goes on",
 	  .thread = { sender_at_once, mortal_resumer, resumer },
 	  .will = { NULL, reader_will }, .setup = setup_hold, .arg = 4,
