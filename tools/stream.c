@@ -102,7 +102,7 @@ int stream_open(struct stream *s)
 
 	if (!s->from)
 		return shmchan_spsc_open(&s->ch, s->name, &s->opts);
-	fd = socket_fetch(s->command, s->from, &status);
+	fd = socket_fetch(s->command, s->from, s->timeout_ns, &status);
 	if (fd < 0)
 		return status;
 	s->opts.create = 0;

@@ -2,60 +2,20 @@
 
 /*
  * Services: while the other side is awake, a call makes no system call.  In helpers
- * that a seccomp filter kills at the first call but write and exit.
+ * that a seccomp filter kills at the first call (no_calls.h).
  */
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sched.h>
-
+#include "no_calls.h"
 #include "rpc_fixture.h"
 
-/* So long that neither side gives up while the other is just preempted. */
-#define AWAKE_NS	(20000 * MS)
 /* Several laps; and few enough where both share a processor, a tick for each turn. */
 #define CALLS		5000U
 
-/* See spsc_strace.c. */
 static void needs(void)
 {
-	FILE *file = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-			   "re");
-	char name[32] = "";
-	cpu_set_t set;
-
-	if (file) {
-		if (fscanf(file, "%31s", name) != 1)
-			name[0] = 0;
-		fclose(file);
-	}
-	if (!strcmp(name, "hpet") || !strcmp(name, "acpi_pm"))
-		SKIP("this machine's clock is read by a system call");
-	CHECK_EQ(sched_getaffinity(0, sizeof(set), &set), 0);
-	if (CPU_COUNT(&set) < 2)
-		SKIP("one CPU only: each must sleep for the other to run");
+	two_cpus();
 	if (HARNESS_SANITIZED)
 		SKIP("the sanitizer's runtime makes calls of its own");
-}
-
-/* From here on only write and exit; the first other call kills. */
-static void strict(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = {
-		.len = sizeof(code) / sizeof(code[0]), .filter = code,
-	};
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		_exit(HARNESS_EXIT_SKIP);
 }
 
 static void check_helper(pid_t pid)
