@@ -135,6 +135,7 @@ FIXTURE_TEARDOWN(batches)
 TEST_F_TIMEOUT(batches, pages_that_wait, 500)
 {
 	uint64_t start, gap, wanted;
+	unsigned int tries = 0;
 	int fd;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
@@ -143,11 +144,14 @@ TEST_F_TIMEOUT(batches, pages_that_wait, 500)
 		SKIP(return, "too little memory");
 	if (!choose_pages())
 		SKIP(return, "page frames are told to root only");
-	ASSERT_TRUE(run_on(1));
-	renew_pages();
-	ASSERT_TRUE(run_on(0));
-	gap = widest_gap(low, high);
-	wanted = (gap / HUGE + 2) * HUGE;
+	/* Whatever else runs there may put them on lists meanwhile. */
+	do {
+		ASSERT_TRUE(run_on(1));
+		renew_pages();
+		ASSERT_TRUE(run_on(0));
+		gap = widest_gap(low, high);
+		wanted = (gap / HUGE + 2) * HUGE;
+	} while (wanted > MOST_WANTED && ++tries < 10);
 	if (wanted > MOST_WANTED)
 		SKIP(return, "too few pages wait: none in a place of %llu MiB",
 		     (unsigned long long)(gap / MB));
