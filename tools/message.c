@@ -395,6 +395,7 @@ uint64_t monotonic_ns(void)
 static volatile sig_atomic_t ending;
 
 static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
+static struct sigaction actions_before[3];
 
 static void on_signal(int number)
 {
@@ -411,15 +412,15 @@ void end_on_signals(void)
 	/* The second one ends us as if there were no handler. */
 	action.sa_flags = (int)SA_RESETHAND;
 	for (i = 0; i < sizeof(end_signals) / sizeof(end_signals[0]); i++)
-		sigaction(end_signals[i], &action, NULL);
+		sigaction(end_signals[i], &action, &actions_before[i]);
 }
 
-void die_on_signals(void)
+void signals_as_before(void)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(end_signals) / sizeof(end_signals[0]); i++)
-		signal(end_signals[i], SIG_DFL);
+		sigaction(end_signals[i], &actions_before[i], NULL);
 }
 
 int asked_to_end(void)

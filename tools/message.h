@@ -127,8 +127,8 @@ uint64_t monotonic_ns(void);
 
 /* From here on SIGINT, SIGTERM and SIGHUP set what asked_to_end() tells. */
 void end_on_signals(void);
-/* They end us again as if nothing had been said. */
-void die_on_signals(void);
+/* They do again what they did before that. */
+void signals_as_before(void);
 int asked_to_end(void);
 
 #endif /* SHMCHAN_TOOL_MESSAGE_H */

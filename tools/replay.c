@@ -186,7 +186,7 @@ static int sleep_until(uint64_t ns)
 	       EINTR)
 		if (asked_to_end())
 			return -1;
-	die_on_signals();
+	signals_as_before();
 	return asked_to_end() ? -1 : 0;
 }
 
