@@ -2,7 +2,6 @@
 
 /* Channels of many, the sending end: room, and who is in the way. */
 
-#include <sched.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -320,9 +319,7 @@ static int sleep_for(struct shmchan_sender *tx, const struct hold *h,
 	if (spin(tx, h, until))
 		return 0;
 	if (tx->poll) {
-		/* Nobody would ring; but let whoever we wait for run. */
-		(void)shmchan_region_poll_members(tx->region);
-		sched_yield();
+		shmchan__yield_to(tx->region);
 		return 0;
 	}
 	elems[0] = shmchan_elem64(BELL_SPACE, at, h->pos);

@@ -2,9 +2,6 @@
 
 /* Channels of many, the receiving end: until there is something. */
 
-#include <sched.h>
-#include <time.h>
-
 #include "backend.h"
 #include "channel_private.h"
 #include "spin.h"
@@ -16,7 +13,6 @@
 
 /* Rounds for nothing, one after the other, after which it pauses. */
 #define EMPTY_ROUNDS	16
-#define REPAIR_PAUSE_NS	50000
 
 /* One WAIT takes SHMCHAN_MAX_ELEMS words; of these one is for members. */
 #define WORDS		(SHMCHAN_MAX_ELEMS - 8)
@@ -122,9 +118,7 @@ static int sleep_until(struct shmchan_receiver *rx, uint64_t deadline)
 		return 0;
 	channel_publish(rx);
 	if (rx->poll) {
-		/* Nobody would ring; but let whoever we wait for run. */
-		(void)shmchan_region_poll_members(rx->region);
-		sched_yield();
+		shmchan__yield_to(rx->region);
 		return 0;
 	}
 	rx->waits++;
@@ -168,15 +162,11 @@ until(struct shmchan_receiver *rx, channel_look_fn fn,
 		ret = shmchan_region_check(rx->region);
 		if (ret)
 			return ret;
-		/*
-		 * What was found was nothing: a repair under way; or somebody has
-		 * died amid it, or is hostile.
-		 */
-		if (round)
-			(void)shmchan_region_poll_members(rx->region);
+		/* What was found was nothing: a repair is under way, perhaps. */
 		if (round > EMPTY_ROUNDS)
-			nanosleep(&(struct timespec){
-				.tv_nsec = REPAIR_PAUSE_NS }, NULL);
+			shmchan__await_repair(rx->region);
+		else if (round)
+			(void)shmchan_region_poll_members(rx->region);
 		if (deadline != SHMCHAN_FOREVER && shmchan__now() >= deadline)
 			return shmchan__fail(ETIMEDOUT,
 					     CHANNEL ": nothing came in all the time that there was");

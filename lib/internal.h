@@ -7,7 +7,9 @@
  * declared here is hidden in the shared library.
  */
 
+#include <sched.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <shmchan/region.h>
 
@@ -78,6 +80,35 @@ static inline void shmchan__spin_bury(const struct shmchan_region *region,
 {
 	if (now - begin >= (uint64_t)SHMCHAN_LOCAL_SLICE_NS)
 		(void)shmchan_region_poll_members(region);
+}
+
+/* Where nobody would ring: let whoever we wait for run, if it lives. */
+static inline void shmchan__yield_to(const struct shmchan_region *region)
+{
+	(void)shmchan_region_poll_members(region);
+	sched_yield();
+}
+
+/*
+ * In front of a lane that is being repaired; or somebody has died amid it, or is
+ * hostile.
+ */
+static inline void shmchan__await_repair(const struct shmchan_region *region)
+{
+	(void)shmchan_region_poll_members(region);
+	nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+}
+
+/* Of a slot's two last holders the one of that generation; or NULL. */
+static inline const struct shmchan_identity *
+shmchan__identity_of(const struct shmchan_member_info *info,
+		     uint32_t generation)
+{
+	if (info->current_holder.generation == generation)
+		return &info->current_holder;
+	if (info->previous_holder.generation == generation)
+		return &info->previous_holder;
+	return NULL;
 }
 
 #pragma GCC visibility pop

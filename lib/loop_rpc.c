@@ -118,8 +118,7 @@ static int await_repair(const struct shmchan_rpc_client *c, uint64_t header,
 
 	if (!c->bad && !lane_header_jumps(header))
 		return 0;
-	if (shmchan__rpc_in_order(c, &server) &&
-	    (!c->bad || server != c->bad_server))
+	if (shmchan__rpc_mended(c, &server))
 		return 1;
 	cond->elem = shmchan_elem64(c->bell,
 		rpc_offset(c->region, &c->server->generation), server);

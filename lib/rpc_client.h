@@ -72,6 +72,8 @@ void shmchan__rpc_end_dropped(struct shmchan_rpc_client *c);
 void shmchan__rpc_bad_server(struct shmchan_rpc_client *c);
 /* Is there a server that says it has put the lane in order?  *server: who says so. */
 int shmchan__rpc_in_order(const struct shmchan_rpc_client *c, uint64_t *server);
+/* Is it another than the one that was bad? */
+int shmchan__rpc_mended(const struct shmchan_rpc_client *c, uint64_t *server);
 /* Are we in front of a jump? */
 static inline int shmchan__rpc_jumps(const struct shmchan_rpc_client *c)
 {

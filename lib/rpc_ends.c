@@ -124,6 +124,12 @@ int shmchan__rpc_in_order(const struct shmchan_rpc_client *c, uint64_t *server)
 	       SHMCHAN_SLOT_WORD_GEN(word) == *server;
 }
 
+int shmchan__rpc_mended(const struct shmchan_rpc_client *c, uint64_t *server)
+{
+	return shmchan__rpc_in_order(c, server) &&
+	       (!c->bad || *server != c->bad_server);
+}
+
 int shmchan__rpc_after_bad(struct shmchan_rpc_client *c)
 {
 	uint64_t server;

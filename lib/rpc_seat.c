@@ -136,17 +136,15 @@ int shmchan__rpc_how_ended(const struct shmchan_region *region, uint32_t slot,
 {
 	uint64_t word = settled_word(region, slot);
 	uint32_t state = SHMCHAN_SLOT_WORD_STATE(word);
+	const struct shmchan_identity *id = NULL;
 	struct shmchan_member_info info;
 
 	if (SHMCHAN_SLOT_WORD_GEN(word) != generation) {
-		if (shmchan_region_member(region, slot, &info))
+		if (!shmchan_region_member(region, slot, &info))
+			id = shmchan__identity_of(&info, generation);
+		if (!id)
 			return 0;
-		if (info.current_holder.generation == generation)
-			state = info.current_holder.state;
-		else if (info.previous_holder.generation == generation)
-			state = info.previous_holder.state;
-		else
-			return 0;
+		state = id->state;
 	}
 	switch (state) {
 	case SHMCHAN_SLOT_LEFT:

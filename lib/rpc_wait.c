@@ -110,8 +110,7 @@ int shmchan__rpc_wait(struct shmchan_rpc_client *c, uint64_t peer, int room,
 	if (repair) {
 		/* Another one will say that it has put the lane in order. */
 		words[0].at = &c->server->generation;
-		if (shmchan__rpc_in_order(c, &words[0].value) &&
-		    (!c->bad || words[0].value != c->bad_server))
+		if (shmchan__rpc_mended(c, &words[0].value))
 			return 0;
 	}
 	words[3].at = &shmchan_lane_cursor(&c->w.lane, 0)->pos;

@@ -10,16 +10,6 @@
 /* What ids that have no place in the asker's user namespace look like. */
 #define OVERFLOW_ID	65534
 
-static const struct shmchan_identity *
-find(const struct shmchan_member_info *info, uint32_t generation)
-{
-	if (info->current_holder.generation == generation)
-		return &info->current_holder;
-	if (info->previous_holder.generation == generation)
-		return &info->previous_holder;
-	return NULL;
-}
-
 /* Two holders that are known, of one user that this namespace can tell apart. */
 static int same_user(const struct shmchan_identity *a,
 		     const struct shmchan_identity *b)
@@ -46,12 +36,12 @@ int shmchan__origin(const struct shmchan_region *region,
 	origin->oldest = range.oldest;
 	origin->newest = range.newest;
 	origin->by_lane = range.by_lane;
-	id = find(&info, range.newest);
+	id = shmchan__identity_of(&info, range.newest);
 	if (range.oldest == range.newest && id) {
 		origin->certain = SHMCHAN_SENDER_HOLDER;
 		origin->identity = *id;
 	} else if (range.newest - range.oldest == 1 &&
-		   same_user(id, find(&info, range.oldest))) {
+		   same_user(id, shmchan__identity_of(&info, range.oldest))) {
 		origin->certain = SHMCHAN_SENDER_USER;
 		origin->identity.uid = id->uid;
 		origin->identity.gid = id->gid;

@@ -3,9 +3,7 @@
 /* Channels from one sender to one receiver: waiting, and waking. */
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "backend.h"
 #include "lane_private.h"
@@ -16,8 +14,6 @@
 #define EAGER_LOOKS	300
 /* Between two looks at the clock. */
 #define LOOKS		16
-/* Between two looks at a lane that is being repaired. */
-#define REPAIR_PAUSE_NS	50000
 /*
  * A receiver that has caught up with a stream this dense looks away for so
  * many pauses, so that the sender can fill the line in peace: looking costs the
@@ -219,9 +215,7 @@ static int wait_word(struct shmchan_spsc *ch, const uint64_t *word,
 	if (spin_first(ch, word, value, peer, deadline))
 		return 0;
 	if (ch->poll) {
-		/* Nobody would ring; but let whoever we wait for run. */
-		(void)shmchan_region_poll_members(ch->region);
-		sched_yield();
+		shmchan__yield_to(ch->region);
 		return 0;
 	}
 	if (ch->role == SHMCHAN_RECEIVER) {
@@ -247,12 +241,8 @@ static int wait_data(struct shmchan_spsc *ch, uint64_t peer, uint64_t deadline)
 	uint64_t *word = shmchan_lane__from(&ch->r, ch->r.pos);
 	uint64_t header = shmchan_load_acquire(word);
 
-	if (lane_header_jumps(header)) {
-		/* A repair under way; or the sender has died amid it, or is hostile. */
-		(void)shmchan_region_poll_members(ch->region);
-		nanosleep(&(struct timespec){ .tv_nsec = REPAIR_PAUSE_NS },
-			  NULL);
-	}
+	if (lane_header_jumps(header))
+		shmchan__await_repair(ch->region);
 	/* Came meanwhile; or it is one more than a call skips. */
 	if (shmchan_hdr_committed(header))
 		return timed_out(deadline) ? time_is_up(ch) : 0;

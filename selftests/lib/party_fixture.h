@@ -7,17 +7,14 @@
  * objects, one for what they protect, then a page of each slot's own.
  */
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
-#include <stddef.h>
 
 #include <shmchan/barrier.h>
 #include <shmchan/permits.h>
 #include <shmchan/rwlock.h>
 #include <shmchan/signal.h>
 
-#include "harness.h"
+#include "no_calls.h"
 
 #define PF_SLOTS	8
 #define PF_BELLS	4
@@ -87,44 +84,5 @@ static inline void pf_await_sleeper(struct shmchan_region *r, uint32_t nr)
 	while (!shmchan_bell_wanted(r, 1 + nr))
 		sleep_ms(1);
 }
-
-/*
- * From here on this process may write and exit; the first other call kills it.
- * (With a clock that takes a call there would be one where threads wait.)
- */
-static inline void pf_no_calls(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = {
-		.len = sizeof(code) / sizeof(code[0]), .filter = code,
-	};
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		_exit(HARNESS_EXIT_SKIP);
-}
-
-/* Reap who called that. */
-#define PF_CHECK_NO_CALLS(pid)						\
-	do {								\
-		int pf_s = child_wait(pid);				\
-		if (WIFEXITED(pf_s) &&					\
-		    WEXITSTATUS(pf_s) == HARNESS_EXIT_SKIP)		\
-			SKIP("seccomp is not permitted");		\
-		CHECK_EQ(pf_s, 0);					\
-	} while (0)
-
-#define PF_NOT_SANITIZED()						\
-	do {								\
-		if (HARNESS_SANITIZED)					\
-			SKIP("the sanitizer's runtime makes calls of its own"); \
-	} while (0)
 
 #endif /* SHMCHAN_TEST_PARTY_FIXTURE_H */

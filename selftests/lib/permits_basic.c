@@ -85,19 +85,19 @@ TEST(no_system_call_uncontended)
 	int i, err = 0;
 	pid_t pid;
 
-	PF_NOT_SANITIZED();
+	not_sanitized();
 	r = pf_create(test_name("calls"));
 	pid = child_fork();
 	if (!pid) {
 		attach(&p, pf_open(test_name("calls")), 5);
-		pf_no_calls();
+		no_calls(0);
 		for (i = 0; i < 1000; i++) {
 			err |= shmchan_permits_acquire(&p, &permit);
 			err |= shmchan_permits_release(&p, permit);
 		}
 		_exit(err != 0);
 	}
-	PF_CHECK_NO_CALLS(pid);
+	check_no_calls(pid);
 	shmchan_region_close(r);
 }
 

@@ -238,7 +238,7 @@ TEST(no_system_call_uncontended)
 	pid_t pid;
 	int i, err = 0;
 
-	PF_NOT_SANITIZED();
+	not_sanitized();
 	r = pf_create(test_name("calls"));
 	pid = child_fork();
 	if (!pid) {
@@ -248,7 +248,7 @@ TEST(no_system_call_uncontended)
 		/* The thread's number is had with the first. */
 		err |= shmchan_rwlock_wrlock(&l);
 		err |= shmchan_rwlock_wrunlock(&l);
-		pf_no_calls();
+		no_calls(0);
 		for (i = 0; i < 1000; i++) {
 			err |= shmchan_rwlock_rdlock(&l);
 			err |= shmchan_rwlock_rdunlock(&l);
@@ -257,7 +257,7 @@ TEST(no_system_call_uncontended)
 		}
 		_exit(err != 0);
 	}
-	PF_CHECK_NO_CALLS(pid);
+	check_no_calls(pid);
 	shmchan_region_close(r);
 }
 

@@ -17,13 +17,13 @@ static struct shmchan_rpc_client c;
 static struct shmchan_rpc_server s;
 
 /* Killed when it has done what it is there for, and the others have begun. */
-static void linger(pid_t *pid, uint32_t *ready)
+static void linger(pid_t pid, uint32_t *ready)
 {
 	while (!shmchan_load_seq_cst(ready))
 		sleep_ms(1);
 	if (!child_fork()) {
 		sleep_ms(100);
-		kill(*pid, SIGKILL);
+		kill(pid, SIGKILL);
 		_exit(0);
 	}
 }
@@ -48,7 +48,7 @@ TEST(client)
 		stay(ready);
 	}
 	ask_with(&c, "client", SHMCHAN_RPC_OPTS(.spin_ns = LONG_NS));
-	linger(&pid, ready);
+	linger(pid, ready);
 	CHECK_EQ(shmchan_rpc_call(&c, 1, &value, 8, &value, 8, NULL, TOLD_NS),
 		 -EOWNERDEAD);
 	shmchan_rpc_client_close(&c);
@@ -68,7 +68,7 @@ TEST(server)
 		stay(ready);
 	}
 	next_one(&s, &call);
-	linger(&pid, ready);
+	linger(pid, ready);
 	CHECK_EQ(next_end(&s, &call), -EOWNERDEAD);
 	shmchan_rpc_server_close(&s);
 }
@@ -95,7 +95,7 @@ TEST(receiver)
 		open_end(&tx, SHMCHAN_SENDER, -1);
 		stay(ready);
 	}
-	linger(&pid, ready);
+	linger(pid, ready);
 	CHECK_EQ(shmchan_spsc_recv(&rx, &value, 8, NULL, NULL, TOLD_NS),
 		 -EOWNERDEAD);
 	shmchan_spsc_close(&rx);
@@ -125,7 +125,7 @@ TEST(worker)
 		CHECK_EQ(shmchan_workq_take(&other, &item, -1), 0);
 		stay(ready);
 	}
-	linger(&pid, ready);
+	linger(pid, ready);
 	CHECK_EQ(shmchan_workq_take(&q, &item, TOLD_NS), 0);
 	CHECK_EQ(shmchan_workq_ack(&q, &item), 0);
 	shmchan_workq_close(&q);
@@ -165,7 +165,7 @@ static void held_up(const char *tag, int poll, int closes)
 	while (!shmchan_send(&sender, &value, 8, 0, 0, 0))
 		;
 	if (!closes)
-		linger(&pid, ready);
+		linger(pid, ready);
 	CHECK_EQ(shmchan_send(&sender, &value, 8, 0, 0, TOLD_NS), 0);
 	if (closes)
 		CHECK_CHILD_OK(pid);
@@ -203,7 +203,7 @@ TEST(polling_receiver)
 					     &opts), 0);
 		stay(ready);
 	}
-	linger(&pid, ready);
+	linger(pid, ready);
 	CHECK_EQ(shmchan_recv(&many, &value, 8, NULL, TOLD_NS), -EOWNERDEAD);
 	shmchan_receiver_close(&many);
 }
